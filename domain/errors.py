@@ -1,0 +1,99 @@
+"""Every error of the house, in one tree.
+
+::
+
+    MingjingError                exit status 1
+    ├── InputError               2  what a user handed in cannot be used; names the place
+    │   ├── CentreFileError         the centre file: file, line, nearest known key
+    │   ├── EventError              one event: code, field, reason (goes to the dead letters)
+    │   ├── SettingsError           an environment variable or option
+    │   ├── MediaError              a video, posts file or camera address
+    │   └── ModelError              a detector model: missing, wrong checksum
+    ├── CalendarError            1  working time cannot be computed
+    ├── StoreError               1  the database cannot be used
+    ├── LogError                 1  the event log cannot be used
+    └── SendError                1  a message was not handed over (permanent or passing)
+"""
+
+from __future__ import annotations
+
+
+class MingjingError(Exception):
+    """Base of all; ``exit_status`` is what a command ends with."""
+
+    exit_status = 1
+
+
+class InputError(MingjingError):
+    """What a user handed in cannot be used. The text is one sentence that names the place."""
+
+    exit_status = 2
+
+
+class CentreFileError(InputError):
+    """The centre file is broken.
+
+    Args:
+        file: path as the user gave it.
+        line: 1-based line, or None where none can be named.
+        reason: one sentence.
+        nearest: the known key nearest to an unknown one.
+    """
+
+    def __init__(self, file: str, line: int | None, reason: str, nearest: str | None = None) -> None:
+        self.file, self.line, self.reason, self.nearest = file, line, reason, nearest
+        place = file if line is None else f"{file}:{line}"
+        hint = f" (did you mean '{nearest}'?)" if nearest else ""
+        super().__init__(f"{place}: {reason}{hint}")
+
+
+class EventError(InputError):
+    """One event is refused.
+
+    Args:
+        code: stable machine name, e.g. ``unknown_kind``.
+        field: which field, dotted, or None for the whole line.
+        reason: one sentence for a person.
+    """
+
+    def __init__(self, code: str, field: str | None, reason: str) -> None:
+        self.code, self.field, self.reason = code, field, reason
+        super().__init__(f"{field}: {reason}" if field else reason)
+
+
+class SettingsError(InputError):
+    """An environment variable or an option has a value that cannot be used."""
+
+
+class MediaError(InputError):
+    """A video, a posts file or a camera address cannot be used."""
+
+
+class ModelError(InputError):
+    """A detector model is missing or is not the pinned one."""
+
+
+class CalendarError(MingjingError):
+    """Working time cannot be computed."""
+
+
+class StoreError(MingjingError):
+    """The database cannot be used as it is."""
+
+
+class LogError(MingjingError):
+    """The event log cannot be read or written."""
+
+
+class SendError(MingjingError):
+    """A message was not handed over.
+
+    Args:
+        reason: one sentence.
+        permanent: True if trying again cannot help.
+        retry_after: seconds the gateway asked for, if it did.
+    """
+
+    def __init__(self, reason: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
+        self.reason, self.permanent, self.retry_after = reason, permanent, retry_after
+        super().__init__(reason)

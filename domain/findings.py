@@ -1,0 +1,67 @@
+"""A finding (监察发现): what a rule says about a case, a window or a source, and on what grounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+Severity = Literal["notice", "yellow", "red"]
+FindingState = Literal["open", "closed", "revoked"]
+
+#: Worst last, so that ``max`` finds the worst.
+SEVERITIES: tuple[Severity, ...] = ("notice", "yellow", "red")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding as section 4 of the contract writes it. Moments are aware datetimes.
+
+    ``finding_id`` is a function of centre, subject, rule and the deadline it rests on: a late event that moves the
+    deadline gives another finding, and the card that stood on the old one is revoked.
+    """
+
+    finding_id: str
+    rule: str
+    severity: Severity
+    centre: str
+    opened_at: datetime
+    case: str | None = None
+    item: str | None = None
+    window: str | None = None
+    closed_at: datetime | None = None
+    state: FindingState = "open"
+    revoked_at: datetime | None = None
+    revoked_reason: str | None = None
+    due_at: datetime | None = None
+    provisional: bool = False
+    explain: Mapping[str, Any] = field(default_factory=dict)
+
+
+def finding_to_json(finding: Finding, zone: ZoneInfo) -> dict[str, Any]:
+    """The contract's object; moments as RFC 3339 with the centre's offset."""
+
+    def moment(value: datetime | None) -> str | None:
+        return None if value is None else value.astimezone(zone).isoformat()
+
+    row: dict[str, Any] = {
+        "finding_id": finding.finding_id,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "case": finding.case,
+        "item": finding.item,
+        "window": finding.window,
+        "centre": finding.centre,
+        "opened_at": moment(finding.opened_at),
+        "closed_at": moment(finding.closed_at),
+        "state": finding.state,
+        "due_at": moment(finding.due_at),
+        "provisional": finding.provisional,
+        "explain": dict(finding.explain),
+    }
+    if finding.revoked_at is not None:
+        row["revoked_at"] = moment(finding.revoked_at)
+        row["revoked_reason"] = finding.revoked_reason
+    return row
