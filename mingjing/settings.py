@@ -1,0 +1,130 @@
+"""Settings of every process: environment variables ``MINGJING_*``, with defaults that need nothing installed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.errors import SettingsError
+
+PREFIX = "MINGJING_"
+
+
+class Settings(BaseSettings):
+    """What one process of the system needs to know; the same for all of them.
+
+    Secrets are never values here but names of files (``*_file``), except a password inside ``database``, which
+    is kept out of every text form.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    data: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "mingjing")
+    broker: str = Field(
+        "", description="local:///path/log.db or kafka://host:9092; default: local, in the data folder"
+    )
+    database: SecretStr = Field(
+        SecretStr(""), description="libpq address; default: the embedded server in the data folder"
+    )
+    centre: Path | None = Field(None, description="the centre file; default: centre.yaml in the data folder")
+    clock: str = "real"
+    models: Path | None = Field(
+        None, description="folder of detector models; default: models in the data folder"
+    )
+    api_keys_file: Path | None = None
+    base_url: str = Field("", description="address of the wall as its readers see it, for links in messages")
+    wall_host: str = "127.0.0.1"
+    wall_port: int = Field(8050, ge=1, le=65535)
+    door_host: str = "127.0.0.1"
+    door_port: int = Field(8051, ge=1, le=65535)
+    gateway_url: str = Field(
+        "", description="HTTP gateway for messages; empty: messages are written to the log"
+    )
+    gateway_secret_file: Path | None = None
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("data", "centre", "models", "api_keys_file", "gateway_secret_file")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        return path.expanduser().resolve() if path is not None else None
+
+    @field_validator("broker")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value and urlsplit(value).scheme not in ("local", "kafka", "aiokafka"):
+            raise ValueError("expected local:///path/log.db or kafka://host:9092")
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @property
+    def broker_url(self) -> str:
+        return self.broker or f"local://{self.data / 'log.db'}"
+
+    @property
+    def embedded_database(self) -> bool:
+        return not self.database.get_secret_value()
+
+    @property
+    def centre_file(self) -> Path:
+        return self.centre or self.data / "centre.yaml"
+
+    @property
+    def models_folder(self) -> Path:
+        return self.models or self.data / "models"
+
+    @property
+    def wall_url(self) -> str:
+        return self.base_url or f"http://{_reachable(self.wall_host)}:{self.wall_port}"
+
+    def environ(self) -> dict[str, str]:
+        """The variables that give another process these settings."""
+        values = {
+            "data": self.data,
+            "broker": self.broker_url,
+            "database": self.database.get_secret_value(),
+            "centre": self.centre_file,
+            "clock": self.clock,
+            "models": self.models_folder,
+            "api_keys_file": self.api_keys_file,
+            "base_url": self.wall_url,
+            "wall_host": self.wall_host,
+            "wall_port": self.wall_port,
+            "door_host": self.door_host,
+            "door_port": self.door_port,
+            "gateway_url": self.gateway_url,
+            "gateway_secret_file": self.gateway_secret_file,
+            "log_level": self.log_level,
+        }
+        return {
+            PREFIX + name.upper(): str(value) for name, value in values.items() if value not in (None, "")
+        }
+
+
+def _reachable(host: str) -> str:
+    """A host a browser can be sent to: the wildcard addresses are none."""
+    if host in ("0.0.0.0", "::", ""):  # noqa: S104 - compared, not listened on
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment; overrides (from options) win, None means "not given".
+
+    Raises:
+        SettingsError: naming the first variable whose value cannot be used.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
