@@ -63,7 +63,7 @@ class Calendar:
         if self.base not in ("CN", "none"):
             self._country = holidays_library.country_holidays(self.base)
 
-    @functools.cache  # noqa: B019 - a calendar lives as long as one comparison
+    @functools.cache
     def is_published(self, day: date) -> bool:
         if self.base == "none":
             return True
@@ -76,7 +76,7 @@ class Calendar:
         assert self._country is not None
         return self._country.start_year <= day.year <= self._country.end_year
 
-    @functools.cache  # noqa: B019
+    @functools.cache
     def is_working(self, day: date) -> bool:
         if day in self.extra_closed:
             return False
@@ -102,7 +102,7 @@ class Calendar:
         hour, minute = clock.split(":")
         return datetime.combine(day, time(int(hour), int(minute)), self.zone).astimezone(UTC)
 
-    @functools.cache  # noqa: B019
+    @functools.cache
     def midnight_before(self, day: date) -> datetime:
         return datetime.combine(day, time(0), self.zone).astimezone(UTC)
 
@@ -112,7 +112,7 @@ class Calendar:
     def opening(self, day: date) -> datetime:
         return min(self.at(day, span.split("-")[0]) for span in self.hours(day))
 
-    @functools.cache  # noqa: B019
+    @functools.cache
     def deadline_moment(self, day: date) -> datetime:
         """Rule 4."""
         if self.deadline_at == "midnight":
@@ -522,9 +522,9 @@ class Case:
         stopped = None if self.stop is None else self.stop["at"]
         legal_due = None if legal is None else legal.due()
         promised_due = None if promised is None else promised.due()
-        if promised is not None and legal_due is not None:
-            if promised_due is None or promised_due.moment > legal_due.moment:
-                promised_due = legal_due
+        later = legal_due is not None and (promised_due is None or promised_due.moment > legal_due.moment)
+        if promised is not None and later:
+            promised_due = legal_due
         for rule, due in (("time_limit.promised", promised_due), ("time_limit.legal", legal_due)):
             if due is not None and self._passed(due.moment, stopped):
                 self._add(rule, max(due.moment, self.start["at"]), stopped, due.moment, due.provisional)
