@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures_postgres import _template, database, empty_database, postgres  # noqa: F401
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
