@@ -1,0 +1,72 @@
+"""Settings of the Faust application, from the environment variables every process of the system gets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.errors import SettingsError
+from store.embedded import dsn_for
+from streams.local_transport import make_address, parse_address
+
+PREFIX = "MINGJING_"
+
+
+class StreamSettings(BaseSettings):
+    """What the worker needs to know. Defaults are the embedded ones, so that nothing has to be set.
+
+    ``partitions`` counts for topics that do not exist yet; ``batch_wait`` is in seconds.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    data: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "mingjing")
+    broker: str = ""
+    database: SecretStr = SecretStr("")
+    centre: Path | None = None
+    clock: str = "real"
+    group: str = Field(default="mingjing", min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
+    partitions: int = Field(default=4, ge=1, le=1024)
+    replication: int = Field(
+        default=1, ge=1, description="of topics on Kafka; 3 where there are three brokers"
+    )
+    declare_topics: bool = Field(default=True, description="False where operations make the topics")
+    batch_size: int = Field(default=500, ge=1, le=10_000)
+    batch_wait: float = Field(default=0.05, gt=0, le=5)
+
+    @field_validator("broker")
+    @classmethod
+    def _known_broker(cls, value: str) -> str:
+        if value.startswith("local:"):
+            parse_address(value)
+        elif value and not value.startswith(("kafka://", "aiokafka://", "confluent://")):
+            raise ValueError("expected local:///absolute/path/log.db or kafka://host:9092")
+        return value
+
+    @property
+    def broker_url(self) -> str:
+        return self.broker or make_address(self.data / "log.db")
+
+    @property
+    def dsn(self) -> str:
+        return self.database.get_secret_value() or dsn_for(self.data)
+
+    @property
+    def centre_file(self) -> Path:
+        return self.centre or self.data / "centre.yaml"
+
+
+def load_stream_settings() -> StreamSettings:
+    """Settings from ``MINGJING_*``.
+
+    Raises:
+        SettingsError: naming the first variable whose value cannot be used.
+    """
+    try:
+        return StreamSettings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = PREFIX + ".".join(str(part) for part in first["loc"]).upper()
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}") from None
