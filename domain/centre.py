@@ -1,18 +1,40 @@
-"""The centre file (section 2 of the contract) as checked models; unknown keys are refused."""
+"""The centre file (section 2 of the contract) as checked models; unknown keys are refused.
+
+Reading a file, with lines and nearest keys in the errors, is in :mod:`domain.centre_file`.
+"""
 
 from __future__ import annotations
 
 from datetime import date
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
+
+from domain.working_time import Calendar, known_bases, parse_hours, parse_week
 
 Unit = Literal["working_day", "calendar_day"]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-#: "HH:MM-HH:MM" spans of one day, in order.
-Spans = list[str]
+
+
+def _hours(spans: list[str]) -> list[str]:
+    parse_hours(spans)
+    return spans
+
+
+def _text(value: str) -> str:
+    if not value.strip() or len(value) > 256 or not value.isprintable():
+        raise ValueError("must be 1 to 256 printable characters")
+    return value
+
+
+#: "HH:MM-HH:MM" spans of one day, in order; 24:00 may end one.
+Spans = Annotated[list[str], AfterValidator(_hours)]
+Code = Annotated[str, AfterValidator(_text)]
+#: Ten years: a longer limit is a slip of the finger.
+Days = Annotated[StrictInt, Field(ge=1, le=3660)]
 Point = Annotated[tuple[float, float], Field(description="x, y in 0–1 of the picture")]
 
 
@@ -23,10 +45,18 @@ class Model(BaseModel):
 
 
 class CentreInfo(Model):
-    id: str
+    id: Code
     name: str = ""
     timezone: str = "Asia/Shanghai"
-    office_hours: Spans | dict[Weekday, Spans] = Field(default_factory=lambda: ["09:00-12:00", "13:30-17:00"])
+    office_hours: dict[Weekday, Spans] | Spans = Field(default_factory=lambda: ["09:00-12:00", "13:30-17:00"])
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.timezone not in available_timezones():
+            raise ValueError(f"timezone: '{self.timezone}' is no time zone (like Asia/Shanghai)")
+        if not any(parse_week(self.office_hours).values()):
+            raise ValueError("office_hours: no day has any office hours")
+        return self
 
 
 class CalendarSettings(Model):
@@ -34,9 +64,18 @@ class CalendarSettings(Model):
     holidays: list[date] = Field(default_factory=list)
     workdays: list[date] = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.base not in known_bases():
+            raise ValueError(f"base: '{self.base}' is no calendar (CN, another country code, or none)")
+        both = sorted(set(self.holidays) & set(self.workdays))
+        if both:
+            raise ValueError(f"workdays: {both[0]} stands in both holidays and workdays")
+        return self
+
 
 class TimeLimitSettings(Model):
-    notice_before: int = Field(2, ge=1)
+    notice_before: Annotated[StrictInt, Field(ge=1, le=3660)] = 2
     deadline_at: Literal["close", "midnight"] = "close"
 
 
@@ -62,27 +101,27 @@ class Rules(Model):
 
 
 class Limit(Model):
-    days: int = Field(ge=1)
+    days: Days
     unit: Unit = "working_day"
 
 
 class Item(Model):
-    code: str
+    code: Code
     name: str = ""
     legal_limit: Limit | None = None
     promised_limit: Limit | None = None
-    supplement_limit: int | None = Field(None, ge=1)
-    delivery_limit: int | None = Field(None, ge=1)
+    supplement_limit: Days | None = None
+    delivery_limit: Days | None = None
     stages: dict[str, Limit] = Field(default_factory=dict)
 
 
 class Department(Model):
-    id: str
+    id: Code
     name: str
 
 
 class Person(Model):
-    id: str
+    id: Code
     name: str
     phone: str | None = None
     title: str = ""
@@ -92,14 +131,14 @@ class Person(Model):
 class Window(Model):
     """A service window. People are ids of ``people``; open_hours default to the centre's office hours."""
 
-    id: str
+    id: Code
     name: str = ""
     department: str | None = None
     staff: list[str] = Field(default_factory=list)
     handler: str | None = None
     superior: str | None = None
     leader: str | None = None
-    open_hours: Spans | dict[Weekday, Spans] | None = None
+    open_hours: dict[Weekday, Spans] | Spans | None = None
 
 
 class Post(Model):
@@ -114,7 +153,7 @@ class Post(Model):
 class Camera(Model):
     """A camera. ``url``: rtsp://, http(s)://, file path or sim://; credentials come from the environment or a file."""
 
-    id: str
+    id: Code
     url: str
     every: float = Field(2.0, gt=0, description="seconds between looks")
     user: str | None = None
@@ -157,17 +196,46 @@ class Centre(Model):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.centre.timezone)
 
-    @property
+    @cached_property
     def window_ids(self) -> frozenset[str]:
         return frozenset(window.id for window in self.windows)
+
+    @cached_property
+    def working_time(self) -> Calendar:
+        """The centre's calendar; kept, for it is asked for every case."""
+        return Calendar(
+            self.calendar.base,
+            self.calendar.holidays,
+            self.calendar.workdays,
+            self.zone,
+            parse_week(self.centre.office_hours),
+            self.rules.time_limit.deadline_at,
+        )
+
+    @cached_property
+    def item_by_code(self) -> dict[str, Item]:
+        return {item.code: item for item in self.items}
+
+    def clock_settings(self, item: str | None = None) -> dict[str, Any]:
+        """What :func:`detectors.cases.judge_case` needs of this file, JSON-ready: to keep with a case (rule 9).
+
+        ``Centre.model_validate`` turns it back into a centre. With ``item``, only that item.
+        """
+        row: dict[str, Any] = {
+            "centre": self.centre.model_dump(mode="json"),
+            "calendar": self.calendar.model_dump(mode="json"),
+            "rules": {"time_limit": self.rules.time_limit.model_dump(mode="json")},
+            "items": [i.model_dump(mode="json") for i in self.items if item is None or i.code == item],
+        }
+        return row
 
 
 def load_centre(path: str | Path) -> Centre:
     """Reads and checks a centre file.
 
     Raises:
-        CentreFileError: with file, line and, for an unknown key, the nearest known one.
+        CentreFileError: with file, line and, for an unknown key, the nearest known one. Exit status 2.
     """
-    import yaml
+    from domain.centre_file import read_centre
 
-    return Centre.model_validate(yaml.safe_load(Path(path).read_text("utf-8")))
+    return read_centre(path)

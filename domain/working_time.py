@@ -1,0 +1,308 @@
+"""Working days and moments of a centre: which dates count, when a date opens and when its deadline falls.
+
+The base calendar is *published*, never computed: for China ``chinesecalendar`` is the publisher (it refuses a year
+without a State Council notice) and ``holidays`` only a second opinion, because it invents the years it does not know.
+For any other country code ``holidays`` is the publisher. ``none`` knows weekends only, and so needs no publication.
+
+All moments are handed out in UTC, so that they compare by instant even across a change of summer time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left, bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import cache, lru_cache
+from importlib.metadata import version
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from domain.errors import CalendarError
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: Minutes from local midnight; 1440 is 24:00.
+Hours = Sequence[tuple[int, int]]
+#: Closed runs of dates as ordinals; ``None`` as the end means "without end".
+Runs = Sequence[tuple[int, int | None]]
+FIRST_YEAR, LAST_YEAR = 1990, 2150
+FIRST_DATE, LAST_DATE = date(FIRST_YEAR, 1, 1).toordinal(), date(LAST_YEAR, 12, 31).toordinal()
+
+
+@dataclass(frozen=True, slots=True)
+class BaseYear:
+    """One year of a base calendar: working dates as ordinals, whether it is published, dates two sources dispute."""
+
+    working: tuple[int, ...]
+    published: bool
+    disputed: frozenset[int] = frozenset()
+
+
+def known_bases() -> frozenset[str]:
+    """Names a centre file may give as ``calendar.base``."""
+    import holidays
+
+    return frozenset(holidays.list_supported_countries()) | {"none"}
+
+
+def _weekday_only(year: int) -> tuple[int, ...]:
+    first, last = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
+    return tuple(o for o in range(first, last + 1) if (o + 6) % 7 < 5)
+
+
+@cache
+def base_year(base: str, year: int) -> BaseYear:
+    """The working dates of one year of a base calendar, before the centre's own dates.
+
+    A year that the base has not published has weekends only (section 2 of the contract).
+
+    Raises:
+        CalendarError: the base is unknown.
+    """
+    if base == "none":
+        return BaseYear(_weekday_only(year), True)
+    import holidays
+
+    first, last = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
+    if base == "CN":
+        import chinese_calendar
+        from chinese_calendar import constants
+
+        # National Day is in every notice: a year without it has none.
+        if date(year, 10, 1) not in constants.holidays:
+            return BaseYear(_weekday_only(year), False)
+        dates = [date.fromordinal(o) for o in range(first, last + 1)]
+        published = {d for d in dates if chinese_calendar.is_workday(d)}
+        second = holidays.country_holidays("CN", years=year)
+        disputed = frozenset(
+            d.toordinal() for d in dates if second.is_working_day(d) != (d in published)
+        )
+        return BaseYear(tuple(sorted(d.toordinal() for d in published)), True, disputed)
+    try:
+        country = holidays.country_holidays(base, years=year)
+    except NotImplementedError:
+        raise CalendarError(f"calendar base '{base}' is not known") from None
+    if not type(country).start_year <= year <= type(country).end_year:
+        return BaseYear(_weekday_only(year), False)
+    return BaseYear(
+        tuple(o for o in range(first, last + 1) if country.is_working_day(date.fromordinal(o))), True
+    )
+
+
+class Calendar:
+    """Working time of one centre. Immutable in meaning; keeps caches.
+
+    Args:
+        base: ``CN``, another country code of ``holidays``, or ``none``.
+        holidays, workdays: the centre's own closed and working dates; they win over the base.
+        zone: the centre's time zone.
+        hours: office hours per weekday (0 = Monday), minutes from midnight; empty or absent days take Monday's.
+        deadline_at: ``close`` (end of the last office hours) or ``midnight`` (24:00). Civil Code art. 203.
+    """
+
+    def __init__(
+        self,
+        base: str,
+        holidays: Sequence[date],
+        workdays: Sequence[date],
+        zone: ZoneInfo,
+        hours: Mapping[int, Hours],
+        deadline_at: Literal["close", "midnight"] = "close",
+    ) -> None:
+        self.base, self.zone, self.deadline_at = base, zone, deadline_at
+        self._closed = frozenset(d.toordinal() for d in holidays)
+        self._extra = frozenset(d.toordinal() for d in workdays)
+        ordinary = hours.get(0) or next((h for h in hours.values() if h), ((0, 1440),))
+        self._hours = tuple(tuple(hours.get(day) or ordinary) for day in range(7))
+        self._days: list[int] = []
+        self._years: tuple[int, int] | None = None
+        self._deadlines: dict[int, datetime] = {}
+        self._openings: dict[int, datetime] = {}
+        self._day_starts: dict[int, datetime] = {}
+
+    # ---- which dates count -------------------------------------------------------------------------------------
+
+    def _cover(self, first: int, last: int) -> list[int]:
+        """The sorted working ordinals, holding at least the years of both ordinals (as far as LAST_YEAR)."""
+        low, high = (date.fromordinal(min(max(o, FIRST_DATE), LAST_DATE)).year for o in (first, last))
+        if self._years is not None:
+            low, high = min(low, self._years[0]), max(high, self._years[1])
+            if (low, high) == self._years:
+                return self._days
+        days: set[int] = set()
+        for year in range(low, high + 1):
+            days.update(base_year(self.base, year).working)
+        ends = date(low, 1, 1).toordinal(), date(high, 12, 31).toordinal()
+        days |= {o for o in self._extra if ends[0] <= o <= ends[1]}
+        days -= self._closed
+        self._days, self._years = sorted(days), (low, high)
+        return self._days
+
+    def is_working(self, ordinal: int) -> bool:
+        days = self._cover(ordinal, ordinal)
+        at = bisect_left(days, ordinal)
+        return at < len(days) and days[at] == ordinal
+
+    def working_between(self, after: int, upto: int) -> int:
+        """How many working days lie in (after, upto]."""
+        if upto <= after:
+            return 0
+        days = self._cover(after, upto)
+        return bisect_right(days, upto) - bisect_right(days, after)
+
+    def nth_working(self, after: int, n: int, excluded: Runs = ()) -> int | None:
+        """The n-th (n ≥ 1) working date after ``after`` outside the excluded runs (sorted, disjoint).
+
+        None if a run has no end or the date would lie beyond LAST_YEAR.
+        """
+        days = self._cover(after, after + 2 * n + 31)
+        at = bisect_right(days, after)
+        for first, last in excluded:
+            if last is not None and last <= after:
+                continue
+            days = self._cover(after, max(after, first) + 31)
+            before = max(0, bisect_left(days, first) - at)
+            if before >= n:
+                break
+            if last is None:
+                return None
+            n -= before
+            days = self._cover(after, last + 2 * n + 31)
+            at = max(at, bisect_right(days, last))
+        while at + n > len(days):
+            if self._years is not None and self._years[1] >= LAST_YEAR:
+                return None
+            days = self._cover(after, date(self._years[1] + 1, 1, 1).toordinal() if self._years else after)
+        return days[at + n - 1]
+
+    def nth_date(self, after: int, n: int, excluded: Runs = ()) -> int | None:
+        """The n-th (n ≥ 1) date of any kind after ``after`` outside the excluded runs."""
+        at = after  # last ordinal already dealt with
+        for first, last in excluded:
+            if last is not None and last <= at:
+                continue
+            before = max(0, first - at - 1)
+            if before >= n:
+                break
+            if last is None:
+                return None
+            n -= before
+            at = last
+        return at + n if at + n <= LAST_DATE else None
+
+    def provisional(self, first: int, last: int) -> bool:
+        """True if any date of [first, last] lies in a year nobody has published, or is disputed (rule table, end)."""
+        if last < first:
+            return False
+        years = range(date.fromordinal(first).year, date.fromordinal(last).year + 1)
+        return any(not base_year(self.base, y).published for y in years) or any(
+            first <= o <= last for y in years for o in base_year(self.base, y).disputed - self._extra - self._closed
+        )
+
+    def unpublished_years(self, first: int, last: int) -> list[int]:
+        years = range(date.fromordinal(first).year, date.fromordinal(max(first, last)).year + 1)
+        return [y for y in years if not base_year(self.base, y).published]
+
+    # ---- moments -----------------------------------------------------------------------------------------------
+
+    def local_date(self, moment: datetime) -> int:
+        """The local date of a moment, as an ordinal."""
+        return moment.astimezone(self.zone).toordinal()
+
+    def local(self, moment: datetime) -> datetime:
+        return moment.astimezone(self.zone)
+
+    def at_minute(self, ordinal: int, minute: int) -> datetime:
+        """Local minute of a date (1440 = 24:00) as a UTC moment."""
+        extra, minute = divmod(minute, 1440)
+        return self.at_time(ordinal + extra, time(minute // 60, minute % 60))
+
+    def at_time(self, ordinal: int, at: time) -> datetime:
+        return datetime.combine(date.fromordinal(ordinal), at, self.zone).astimezone(UTC)
+
+    def day_start(self, ordinal: int) -> datetime:
+        found = self._day_starts.get(ordinal)
+        if found is None:
+            found = self._day_starts[ordinal] = self.at_minute(ordinal, 0)
+        return found
+
+    def hours_of(self, ordinal: int) -> tuple[tuple[int, int], ...]:
+        """Office hours of a date in minutes; a rest day takes those of an ordinary working day (rule 4)."""
+        return self._hours[(ordinal + 6) % 7]
+
+    def deadline(self, ordinal: int) -> datetime:
+        """Deadline moment of a date (rule 4)."""
+        found = self._deadlines.get(ordinal)
+        if found is None:
+            minute = 1440 if self.deadline_at == "midnight" else self.hours_of(ordinal)[-1][1]
+            found = self._deadlines[ordinal] = self.at_minute(ordinal, minute)
+        return found
+
+    def opening(self, ordinal: int) -> datetime:
+        """Beginning of a date's first office hours."""
+        found = self._openings.get(ordinal)
+        if found is None:
+            found = self._openings[ordinal] = self.at_minute(ordinal, self.hours_of(ordinal)[0][0])
+        return found
+
+    def office_spans(self, ordinal: int) -> list[tuple[datetime, datetime]]:
+        """Office hours of a date as UTC spans; none on a rest day."""
+        if not self.is_working(ordinal):
+            return []
+        return [(self.at_minute(ordinal, a), self.at_minute(ordinal, b)) for a, b in self.hours_of(ordinal)]
+
+    @property
+    def version(self) -> str:
+        """Names the calendar a finding was counted with: base, library versions, digest of the centre's own dates."""
+        return calendar_version(self.base, self._closed, self._extra, self._hours, self.deadline_at)
+
+
+@lru_cache(maxsize=256)
+def calendar_version(
+    base: str, closed: frozenset[int], extra: frozenset[int], hours: tuple, deadline_at: str
+) -> str:
+    own = hashlib.sha256(repr((sorted(closed), sorted(extra), hours, deadline_at)).encode()).hexdigest()[:8]
+    parts = [base]
+    if base == "CN":
+        parts.append(f"chinesecalendar {version('chinesecalendar')}")
+    if base != "none":
+        parts.append(f"holidays {version('holidays')}")
+    return "; ".join([*parts, f"own {own}"])
+
+
+def parse_hours(spans: Sequence[str]) -> list[tuple[int, int]]:
+    """``["09:00-12:00", "13:30-17:00"]`` → minutes from midnight, checked.
+
+    Raises:
+        ValueError: a span is malformed, empty, out of order or overlaps the one before.
+    """
+    import re
+
+    result: list[tuple[int, int]] = []
+    for text in spans:
+        match = re.fullmatch(r"\s*(\d{1,2}):(\d\d)\s*[-–]\s*(\d{1,2}):(\d\d)\s*", text)
+        if match is None:
+            raise ValueError(f"'{text}' is not of the form HH:MM-HH:MM")
+        h1, m1, h2, m2 = map(int, match.groups())
+        start, end = h1 * 60 + m1, h2 * 60 + m2
+        if m1 > 59 or m2 > 59 or start >= 1440 or end > 1440:
+            raise ValueError(f"'{text}' is not a time of day")
+        if start >= end:
+            raise ValueError(f"'{text}' does not end after it begins")
+        if result and start < result[-1][1]:
+            raise ValueError(f"'{text}' begins before the hours above it end")
+        result.append((start, end))
+    return result
+
+
+def parse_week(hours: Sequence[str] | Mapping[str, Sequence[str]]) -> dict[int, list[tuple[int, int]]]:
+    """Office hours as the centre file gives them (a list, or a map mon…sun) → per weekday, 0 = Monday.
+
+    A list gives every weekday the same hours.
+    """
+    if isinstance(hours, Mapping):
+        return {WEEKDAYS.index(day): parse_hours(spans) for day, spans in hours.items()}
+    return dict.fromkeys(range(7), parse_hours(hours))
+
+
