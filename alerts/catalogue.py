@@ -1,0 +1,113 @@
+"""The words of the messages: zh-CN first, English second.
+
+Each rule has a name and what is to be done about it. Placeholders are the values of :mod:`alerts.messages`; a
+sentence never holds a citizen's name. No no-break spaces: one of them makes an English message three times as long.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LANGUAGES = ("zh-CN", "en")
+
+#: Templates, as they are registered with a provider. {ack} is empty where nothing can be acknowledged.
+TEXTS: dict[str, dict[str, str]] = {
+    "zh-CN": {
+        "finding.notice": "【{signature}】{level}：{subject}{rule}，{due}。{act}。{ack}",
+        "finding.yellow": "【{signature}】{level}：{subject}{rule}，{due}。{act}。{ack}",
+        "finding.red": "【{signature}】{level}：{subject}{rule}，{due}。{act}。{ack}",
+        "finding.correction": "【{signature}】更正：{subject}{rule}（{level}，{due}）已撤销，无须处理，特此说明。",
+    },
+    "en": {
+        "finding.notice": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
+        "finding.yellow": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
+        "finding.red": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
+        "finding.correction": "[{signature}] Correction: {subject}: {rule} ({level}, {due}) is revoked. Nothing to do.",
+    },
+}
+
+LEVELS = {
+    "zh-CN": {"notice": "预警", "yellow": "黄牌", "red": "红牌"},
+    "en": {"notice": "Notice", "yellow": "Yellow card", "red": "Red card"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleWords:
+    """A rule's short name and the request that goes with it; {who} is who must act, {by} the deadline."""
+
+    name: str
+    act: str
+
+
+_ZH = {
+    "time_limit.notice": RuleWords("即将超承诺时限", "请{who}在此之前办结"),
+    "time_limit.promised": RuleWords("超承诺时限", "请{who}立即办理"),
+    "time_limit.legal": RuleWords("超法定时限", "请{who}立即办理并书面说明"),
+    "acceptance.overdue": RuleWords("逾期未作受理决定", "请{who}立即决定是否受理"),
+    "stage.overdue": RuleWords("环节超时", "请{who}立即完成该环节"),
+    "suspension.overrun": RuleWords("特别程序超期未恢复", "请{who}立即恢复计时或说明"),
+    "extension.late": RuleWords("逾期后申请延期，延期无效", "请{who}立即核实办理"),
+    "delivery.overdue": RuleWords("证照逾期未送达", "请{who}立即送达"),
+    "absence": RuleWords("窗口离岗", "请{who}立即安排人员到岗"),
+    "absence.notice": RuleWords("窗口离岗预警", "请{who}立即安排人员到岗"),
+    "camera": RuleWords("摄像头无有效画面", "请{who}检查设备"),
+    "source": RuleWords("数据中断", "请{who}检查来源系统"),
+    "": RuleWords("监察发现（{id}）", "请{who}立即核实处理"),
+}
+_EN = {
+    "time_limit.notice": RuleWords("promised limit is near", "{who}: close it before then"),
+    "time_limit.promised": RuleWords("past the promised limit", "{who}: handle now"),
+    "time_limit.legal": RuleWords("past the legal limit", "{who}: handle now and explain in writing"),
+    "acceptance.overdue": RuleWords("acceptance not decided in time", "{who}: accept or refuse now"),
+    "stage.overdue": RuleWords("stage overdue", "{who}: finish this stage now"),
+    "suspension.overrun": RuleWords("suspension longer than announced", "{who}: resume now or explain"),
+    "extension.late": RuleWords("extension after the limit, without effect", "{who}: check now"),
+    "delivery.overdue": RuleWords("certificate not delivered in time", "{who}: deliver now"),
+    "absence": RuleWords("window not staffed", "{who}: staff the window now"),
+    "absence.notice": RuleWords("window not staffed (early notice)", "{who}: staff the window now"),
+    "camera": RuleWords("camera without a valid picture", "{who}: check the device"),
+    "source": RuleWords("data source silent", "{who}: check the source system"),
+    "": RuleWords("finding ({id})", "{who}: check now"),
+}
+_RULES = {"zh-CN": _ZH, "en": _EN}
+
+PHRASES = {
+    "zh-CN": {
+        "window": "{name}窗口",
+        "case": "办件{case}",
+        "due": "时限{moment}",
+        "found": "{moment}发现",
+        "provisional": "（次年日历未公布，暂定）",
+        "ack": "请于{moment}前确认：{link}",
+        "nobody": "窗口负责人",
+        "day": "{month}月{day}日{hour:02d}:{minute:02d}",
+        "year": "{year}年",
+        "signature": "明镜",
+        "join": "",
+    },
+    "en": {
+        "window": "window {name}",
+        "case": "case {case}",
+        "due": "due {moment}",
+        "found": "found {moment}",
+        "provisional": " (provisional: next year's calendar is not published)",
+        "ack": "Acknowledge by {moment}: {link}",
+        "nobody": "Head of the window",
+        "day": "{month:02d}-{day:02d} {hour:02d}:{minute:02d}",
+        "year": "{year}-",
+        "signature": "Mingjing",
+        "join": ", ",
+    },
+}
+
+
+def rule_words(rule: str, language: str) -> RuleWords:
+    """Words for a rule id; a rule unknown here gets those of its family, then the general ones with its id."""
+    table = _RULES[language]
+    family = rule.split(".", 1)[0]
+    found = table.get(rule) or table.get(family)
+    if found is not None:
+        return found
+    general = table[""]
+    return RuleWords(general.name.format(id=rule), general.act)

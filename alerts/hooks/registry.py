@@ -1,0 +1,37 @@
+"""Maps a kind of hook to its folder, importing it only when it is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from pydantic import ValidationError
+
+from alerts.hooks.base import Hook
+from domain.errors import SettingsError
+
+#: kind → module with ``Config`` (pydantic) and ``open_hook(config) -> Hook``.
+KINDS: dict[str, str] = {
+    "http_json": "alerts.hooks.http_json",
+    "log": "alerts.hooks.log",
+}
+
+
+def open_hook(kind: str, settings: Mapping[str, Any] | None = None) -> Hook:
+    """A ready hook.
+
+    Raises:
+        SettingsError: unknown kind, or the first setting that cannot be used (its value is never quoted).
+    """
+    if kind not in KINDS:
+        raise SettingsError(f"no hook is called '{kind}'; there are {', '.join(KINDS)}")
+    module = import_module(KINDS[kind])
+    try:
+        config = module.Config.model_validate(dict(settings or {}))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = ".".join(str(part) for part in first["loc"]) or kind
+        raise SettingsError(f"hook {kind}: {name}: {first['msg'].removeprefix('Value error, ')}") from None
+    hook: Hook = module.open_hook(config)
+    return hook

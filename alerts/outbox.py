@@ -1,0 +1,262 @@
+"""The outbox table: written with the finding, leased, confirmed. Every statement that touches it is here.
+
+Two clocks, never mixed: when to try, how long a lease holds and when to give up are real seconds, counted by the
+database (the gateway is real, and all senders share one clock); when a message was written, sent or acknowledged
+is the system's clock, which a demo runs faster.
+
+States: ready → leased → sent → delivered; dead = given up, with the reason; skipped = never meant to be sent, with
+the reason. A lease is committed before the message is sent. Whoever confirms must still hold it: ``attempts`` is the
+fence, since every new lease counts it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from alerts.routing import OutboxRow, Plan, Recipient, Skipped
+from store import Connection
+
+CHANNEL = "mingjing"
+#: How long a message is worth sending, in real time.
+GIVE_UP_AFTER = timedelta(hours=24)
+#: Starts ``last_error`` where the gateway may have taken the message all the same.
+UNCLEAR = "unclear: "
+CORRECTION = "finding.correction"
+
+_INSERT = """
+insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, params, state, reason,
+                    next_try_at, give_up_at, created_at, ack_token, ack_expires_at)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now(), now() + %s, %s, %s, %s)
+on conflict (idempotency_key) do nothing
+"""
+
+_LEASE = """
+with due as (
+    select o.message_id, o.state = 'leased' as was_leased,
+           coalesce(f.state = 'revoked', false) and o.template <> %(correction)s as obsolete
+    from outbox o left join finding f on f.finding_id = o.finding_id
+    where o.state in ('ready', 'leased') and o.next_try_at <= clock_timestamp() and o.give_up_at > clock_timestamp()
+      and (o.state = 'ready' or o.leased_until < clock_timestamp()) and o.channel = %(channel)s
+      and not (o.template = %(correction)s and exists (
+          select 1 from outbox e where e.finding_id = o.finding_id and e.person = o.person
+          and e.state = 'leased' and e.leased_until > clock_timestamp() and e.message_id < o.message_id))
+    order by o.next_try_at, o.message_id limit %(limit)s for update of o skip locked)
+update outbox o
+set state = case when obsolete then 'skipped' else 'leased' end,
+    reason = case when obsolete then 'revoked' end,
+    leased_by = case when obsolete then null else %(by)s end,
+    leased_until = case when obsolete then null else clock_timestamp() + %(span)s end,
+    attempts = attempts + case when obsolete then 0 else 1 end
+from due where o.message_id = due.message_id
+returning o.message_id, o.idempotency_key, o.finding_id, o.phone, o.channel, o.template, o.params, o.attempts,
+          o.created_at, o.ack_token, o.last_error, due.was_leased, due.obsolete
+"""
+
+_HELD = "message_id = %(id)s and state = 'leased' and leased_by = %(by)s and attempts = %(attempts)s"
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A message this sender may send now.
+
+    ``in_doubt``: an earlier try may have reached the gateway; ask before sending again, where the hook can.
+    """
+
+    message_id: int
+    idempotency_key: str
+    finding_id: str | None
+    phone: str
+    channel: str
+    template: str
+    params: dict[str, Any]
+    attempts: int
+    created_at: datetime
+    leased_by: str
+    has_ack: bool
+    in_doubt: bool
+
+
+def insert_rows(connection: Connection, rows: Plan, *, give_up_after: timedelta = GIVE_UP_AFTER) -> int:
+    """Writes a plan inside the caller's transaction; a key that is already there is left as it is.
+
+    Returns:
+        How many entries were new (messages and kept skips).
+    """
+    values = [_values(row, give_up_after) for row in rows if isinstance(row, OutboxRow) or row.kept]
+    if not values:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.executemany(_INSERT, values)
+        written = max(cursor.rowcount, 0)
+    notify(connection)
+    return written
+
+
+def _values(row: OutboxRow | Skipped, give_up_after: timedelta) -> tuple[Any, ...]:
+    common = (row.idempotency_key, row.finding_id, row.centre, row.person)
+    if isinstance(row, Skipped):
+        rest: tuple[Any, ...] = ("", "none", row.template, Jsonb(row.params), "skipped", row.reason.value)
+        return (*common, *rest, give_up_after, row.created_at, None, None)
+    rest = (row.phone, row.channel, row.template, Jsonb(row.params), "ready", None)
+    return (*common, *rest, give_up_after, row.created_at, row.ack_digest, row.ack_expires_at)
+
+
+def notify(connection: Connection, table: str = "outbox") -> None:
+    """Wakes whoever listens, once the transaction is committed."""
+    connection.execute("select pg_notify(%s, %s)", (CHANNEL, table))
+
+
+def withdraw_unsent(connection: Connection, finding_id: str, reason: str = "revoked") -> int:
+    """Takes back the messages of a finding that are waiting; those being sent right now are left alone."""
+    cursor = connection.execute(
+        "update outbox set state = 'skipped', reason = %s where finding_id = %s and state = 'ready' and template <> %s",
+        (reason, finding_id, CORRECTION),
+    )
+    return cursor.rowcount
+
+
+def told_recipients(connection: Connection, finding_id: str) -> list[Recipient]:
+    """Who was, or may have been, told of a finding and has not been told since that it is revoked."""
+    rows = connection.execute(
+        """
+        select person, phone from (
+            select distinct on (person) person, phone, template, message_id from outbox
+            where finding_id = %s and (state in ('leased', 'sent', 'delivered') or template = %s
+                                       or (attempts > 0 and last_error like %s))
+            order by person, message_id desc) newest
+        where template <> %s order by message_id
+        """,
+        (finding_id, CORRECTION, UNCLEAR + "%", CORRECTION),
+    )
+    return [Recipient(person, phone) for person, phone in rows]
+
+
+def lease(connection: Connection, *, channel: str, limit: int, by: str, seconds: float) -> list[Leased]:
+    """Takes up to ``limit`` messages of a channel that are due, for ``seconds`` of real time. Commit before sending.
+
+    Messages of a finding that was revoked meanwhile are taken out of the queue on the way: after its correction, the
+    card itself must not arrive. For the same reason a correction waits while its card is being sent.
+    """
+    values = {"channel": channel, "limit": limit, "by": by, "span": timedelta(seconds=seconds)}
+    with connection.cursor(row_factory=dict_row) as cursor:
+        while limit > 0:
+            rows = cursor.execute(_LEASE, values | {"correction": CORRECTION}).fetchall()
+            taken = [row for row in rows if not row.pop("obsolete")]
+            if taken or not rows:
+                return [_leased(row, by) for row in sorted(taken, key=lambda row: row["message_id"])]
+    return []
+
+
+def _leased(row: dict[str, Any], by: str) -> Leased:
+    was_leased, last_error = row.pop("was_leased"), row.pop("last_error") or ""
+    has_ack = row.pop("ack_token") is not None
+    return Leased(**row, leased_by=by, has_ack=has_ack, in_doubt=was_leased or last_error.startswith(UNCLEAR))
+
+
+def _held(message: Leased) -> dict[str, Any]:
+    return {"id": message.message_id, "by": message.leased_by, "attempts": message.attempts}
+
+
+def confirm(
+    connection: Connection, message: Leased, *, provider_id: str | None, at: datetime, delivered: bool
+) -> bool:
+    """The gateway has it. False: the lease was lost, and the row is left to who holds it now."""
+    cursor = connection.execute(
+        f"""
+        update outbox set state = %(state)s, provider_id = %(provider)s, sent_at = %(at)s, delivered_at = %(done)s,
+                          leased_by = null, leased_until = null, last_error = null, reason = null
+        where {_HELD}
+        """,
+        _held(message)
+        | {
+            "state": "delivered" if delivered else "sent",
+            "provider": provider_id,
+            "at": at,
+            "done": at if delivered else None,
+        },
+    )
+    return cursor.rowcount == 1
+
+
+def try_later(connection: Connection, message: Leased, *, error: str, seconds: float) -> bool:
+    """Passing failure: ready again after ``seconds``, or dead if that is after its own deadline."""
+    cursor = connection.execute(
+        f"""
+        update outbox
+        set state = case when clock_timestamp() + %(wait)s < give_up_at then 'ready' else 'dead' end,
+            reason = case when clock_timestamp() + %(wait)s < give_up_at then null else 'gave_up' end,
+            next_try_at = clock_timestamp() + %(wait)s, last_error = %(error)s, leased_by = null, leased_until = null
+        where {_HELD}
+        """,
+        _held(message) | {"wait": timedelta(seconds=seconds), "error": error},
+    )
+    return cursor.rowcount == 1
+
+
+def bury(connection: Connection, message: Leased, *, reason: str, error: str) -> bool:
+    """Permanent failure: dead, with a named reason and the gateway's words."""
+    cursor = connection.execute(
+        f"""
+        update outbox set state = 'dead', reason = %(reason)s, last_error = %(error)s, leased_by = null,
+                          leased_until = null
+        where {_HELD}
+        """,
+        _held(message) | {"reason": reason, "error": error},
+    )
+    return cursor.rowcount == 1
+
+
+def bury_overdue(connection: Connection) -> int:
+    """Messages whose own deadline has passed while nobody sent them (no sender ran, no hook for their channel)."""
+    cursor = connection.execute(
+        """
+        update outbox set state = 'dead', reason = 'gave_up', leased_by = null, leased_until = null
+        where state in ('ready', 'leased') and give_up_at <= clock_timestamp()
+          and (state = 'ready' or leased_until < clock_timestamp())
+        """
+    )
+    return cursor.rowcount
+
+
+def revive(
+    connection: Connection, keys: Sequence[str], *, give_up_after: timedelta = GIVE_UP_AFTER
+) -> list[str]:
+    """Makes dead messages ready again once their cause is mended. Same idempotency keys: nothing is sent twice."""
+    rows = connection.execute(
+        """
+        update outbox set state = 'ready', reason = null, attempts = 0, next_try_at = now(), give_up_at = now() + %s
+        where state = 'dead' and idempotency_key = any(%s) returning idempotency_key
+        """,
+        (give_up_after, list(keys)),
+    ).fetchall()
+    notify(connection)
+    return [key for (key,) in rows]
+
+
+def counts(connection: Connection, keys: Iterable[str] | None = None) -> dict[str, int]:
+    """How many messages are in each state; skips count as ``skipped:<reason>``, the dead as ``dead:<reason>``."""
+    rows = connection.execute(
+        """
+        select case when reason is null then state else state || ':' || reason end, count(*) from outbox
+        where %(keys)s::text[] is null or idempotency_key = any(%(keys)s) group by 1
+        """,
+        {"keys": None if keys is None else list(keys)},
+    )
+    return dict(rows.fetchall())
+
+
+def beat(connection: Connection, *, instance: str, at: datetime, detail: dict[str, Any]) -> None:
+    """The sender's sign of life."""
+    connection.execute(
+        """
+        insert into heartbeat (role, instance, at, real_at, detail) values ('sender', %s, %s, clock_timestamp(), %s)
+        on conflict (role, instance) do update set at = excluded.at, real_at = excluded.real_at, detail = excluded.detail
+        """,
+        (instance, at, Jsonb(detail)),
+    )

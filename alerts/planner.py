@@ -1,0 +1,52 @@
+"""Plans and writes the messages of a finding inside the transaction that writes the finding."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from alerts import outbox
+from alerts.links import AckLinks
+from alerts.routing import Plan, plan_messages
+from domain.centre import Centre
+from domain.findings import Finding
+from store import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """What the rule loop calls for each change of a finding; injected by the composition root.
+
+    Args:
+        channel: name of the hook that sends these messages.
+        give_up_after: how long a message is worth sending, in real time.
+    """
+
+    centre: Centre
+    links: AckLinks = field(repr=False)
+    channel: str = "http"
+    give_up_after: timedelta = outbox.GIVE_UP_AFTER
+
+    def __call__(self, connection: Connection, finding: Finding, change: str, now: datetime) -> int:
+        """Writes the messages for one change and returns how many entries were new. Raises psycopg.Error only."""
+        plan = self.plan(connection, finding, change, now)
+        return outbox.insert_rows(connection, plan, give_up_after=self.give_up_after)
+
+    def plan(self, connection: Connection, finding: Finding, change: str, now: datetime) -> Plan:
+        """The same without writing messages; a revocation withdraws those not sent yet."""
+        earlier = []
+        if change == "revoked":
+            # Withdraw first: what is waiting now is not sent, so nobody needs to be told that it was wrong.
+            # Whoever is being sent to at this moment holds its row and will have been told.
+            outbox.withdraw_unsent(connection, finding.finding_id)
+            earlier = outbox.told_recipients(connection, finding.finding_id)
+        return plan_messages(
+            finding,
+            change,
+            self.centre,
+            now,
+            self.links.digest,
+            earlier=earlier,
+            channel=self.channel,
+            ack_lifetime=self.links.lifetime,
+        )

@@ -1,0 +1,283 @@
+"""Sends what lies in the outbox: lease, commit, send, confirm.
+
+A process that dies between sending and confirming leaves a lease that runs out; whoever takes the message then
+asks the gateway first, where it can be asked, and sends again under the same idempotency key. Any number of
+senders may run.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+
+from alerts import outbox
+from alerts.hooks.base import CanQuery, Handed, Hook, UnclearSendError
+from alerts.links import AckLinks, mask_tokens
+from alerts.messages import Outgoing, message_values, render_text
+from alerts.outbox import Leased
+from domain.clock import Clock
+from domain.errors import SendError
+from store import Connection, connect
+from store.connection import PASSING
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSettings:
+    """How to send. All times are real seconds.
+
+    Args:
+        workers: sends at the same time, for each channel: a slow gateway holds up its own messages only.
+        lease: must be longer than a hook's own time-out, or a slow send is taken for a dead one.
+        waits: pauses after the first, second, … failure; the last one is repeated.
+        jitter: share by which a pause may be longer, so that a thousand failed messages do not come back at once.
+        max_tries: then the message is dead. Together with the waits, about a day.
+    """
+
+    workers: int = 4
+    lease: float = 30.0
+    waits: tuple[float, ...] = (1, 5, 15, 60, 300, 900, 1800)
+    jitter: float = 0.2
+    max_tries: int = 60
+    poll: float = 1.0
+    heartbeat: float = 5.0
+    language: str = "zh-CN"
+
+
+@dataclass(slots=True)
+class _Channel:
+    hook: Hook
+    pool: ThreadPoolExecutor
+    running: dict[Future[Handed], Leased] = field(default_factory=dict)
+    resume_at: float = 0.0  # a gateway that named a pause gets it for all its messages
+
+
+class Sender:
+    """Sends messages until told to stop.
+
+    Args:
+        dsn: the database.
+        hooks: channel name (as in the outbox) → hook; they are closed by :meth:`close`.
+        clock: the system's clock, for the stamps ``sent_at`` and ``delivered_at``.
+        links: the same secret as where messages are planned.
+        instance: name in the heartbeat; leases carry one that no other process has.
+        monotonic: real seconds.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        hooks: Mapping[str, Hook],
+        clock: Clock,
+        *,
+        links: AckLinks,
+        settings: SenderSettings | None = None,
+        instance: str = "",
+        rng: random.Random | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._dsn, self._clock, self._links = dsn, clock, links
+        self.settings = settings or SenderSettings()
+        self._instance, self._monotonic = instance, monotonic
+        self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
+        self._me = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        workers = self.settings.workers
+        self._channels = {
+            name: _Channel(hook, ThreadPoolExecutor(workers, thread_name_prefix=f"send-{name}"))
+            for name, hook in hooks.items()
+        }
+        self._next_beat = float("-inf")
+        self.tally = {"sent": 0, "later": 0, "dead": 0, "lost": 0}
+
+    # -- one step, for tests and drills
+
+    def step(self) -> int:
+        """Leases what is due now (at most ``workers`` a channel), sends it, settles it; returns how many there were."""
+        with connect(self._dsn, application="mingjing-sender", autocommit=True) as connection:
+            count = self._fill(connection)
+            while self._running():
+                self._wait_running(self.settings.lease)
+                self._settle(connection)
+            self._beat(connection)
+        return count
+
+    # -- the loop
+
+    def run(self, stop: threading.Event) -> None:
+        """Sends until ``stop`` is set; then finishes what is being sent. Goes on when the database was away."""
+        pause = 0.1
+        while not stop.is_set():
+            try:
+                with connect(self._dsn, application="mingjing-sender", autocommit=True) as connection:
+                    connection.execute(f"listen {outbox.CHANNEL}")
+                    pause = 0.1
+                    self._serve(connection, stop)
+            except PASSING as error:
+                words = str(error).strip().split("\n")[0]
+                log.warning("database away (%s); trying again in %.1f s", words, pause)
+                stop.wait(pause)
+                pause = min(pause * 2, 5.0)
+        self._finish()
+
+    def close(self) -> None:
+        """Gives back threads and connections."""
+        for channel in self._channels.values():
+            channel.pool.shutdown(wait=True)
+            channel.hook.close()
+
+    def _serve(self, connection: Connection, stop: threading.Event) -> None:
+        while not stop.is_set():
+            self._beat(connection)
+            self._settle(connection)
+            if self._fill(connection):
+                continue
+            if self._running():
+                self._wait_running(min(0.1, self.settings.poll))
+            else:
+                # Our own confirmations do not notify, so every notification may mean work.
+                for _ in connection.notifies(timeout=self.settings.poll, stop_after=1):
+                    pass
+
+    def _finish(self) -> None:
+        """Waits for running sends and settles them; what cannot be settled is sent again when its lease has run out."""
+        ends = self._monotonic() + self.settings.lease
+        while self._running() and self._monotonic() < ends:
+            if not self._wait_running(max(0.0, ends - self._monotonic())):
+                break
+            try:
+                with connect(self._dsn, application="mingjing-sender", autocommit=True) as connection:
+                    self._settle(connection)
+            except PASSING:
+                time.sleep(0.2)
+
+    # -- parts of a round
+
+    def _fill(self, connection: Connection) -> int:
+        """Leases as many messages as there are free threads and starts sending them."""
+        count = 0
+        for name, channel in self._channels.items():
+            free = self.settings.workers - len(channel.running)
+            if free <= 0 or self._monotonic() < channel.resume_at:
+                continue
+            taken = outbox.lease(
+                connection, channel=name, limit=free, by=self._me, seconds=self.settings.lease
+            )
+            for message in taken:
+                channel.running[channel.pool.submit(self._deliver, channel.hook, message)] = message
+            count += len(taken)
+        return count
+
+    def _deliver(self, hook: Hook, message: Leased) -> Handed:
+        """In a thread of its channel; touches no database."""
+        outgoing = self._outgoing(message)
+        if message.in_doubt and isinstance(hook, CanQuery):
+            known = hook.query(message.idempotency_key)
+            if known is not None:
+                return known
+        return hook.send(outgoing)
+
+    def _outgoing(self, message: Leased) -> Outgoing:
+        language, params, key = self.settings.language, message.params, message.idempotency_key
+        link = self._links.link(key) if message.has_ack else None
+        try:
+            values = message_values(message.template, params, language, link=link, now=message.created_at)
+            text = render_text(message.template, values, language)
+        except (KeyError, ValueError, TypeError) as error:
+            raise SendError(f"message cannot be written ({error!r})", permanent=True) from None
+        facts = {
+            name: str(params[name])
+            for name in ("rule", "severity", "window", "case", "step")
+            if params.get(name)
+        }
+        return Outgoing(
+            idempotency_key=key,
+            to=message.phone,
+            template=message.template,
+            values=values,
+            text=text,
+            created_at=str(params.get("written_at") or message.created_at.isoformat()),
+            language=language,
+            facts=facts | {"finding": message.finding_id or ""},
+        )
+
+    def _settle(self, connection: Connection) -> None:
+        """Writes down what became of the sends that have ended. An outcome is forgotten only when it is written."""
+        for channel in self._channels.values():
+            for future in [future for future in channel.running if future.done()]:
+                message = channel.running[future]
+                held = self._write_outcome(connection, channel, message, future.exception(), future)
+                del channel.running[future]
+                if not held:
+                    self.tally["lost"] += 1
+                    log.warning("message %s: lease lost, left to its holder", message.message_id)
+
+    def _write_outcome(
+        self,
+        connection: Connection,
+        channel: _Channel,
+        message: Leased,
+        error: BaseException | None,
+        future: Future[Handed],
+    ) -> bool:
+        if error is None:
+            handed, now = future.result(), self._clock.now()
+            self.tally["sent"] += 1
+            return outbox.confirm(
+                connection, message, provider_id=handed.provider_id, at=now, delivered=handed.delivered
+            )
+        if not isinstance(error, SendError):
+            # A defect in a hook is not the message's fault: it is tried again, and may have been sent.
+            log.error("message %s: hook failed (%s)", message.message_id, type(error).__name__)
+            error = UnclearSendError(f"hook failed ({type(error).__name__})")
+        words = mask_tokens(error.reason)
+        if isinstance(error, UnclearSendError):
+            words = outbox.UNCLEAR + words
+        if error.permanent or message.attempts >= self.settings.max_tries:
+            reason = "refused" if error.permanent else "tries_used_up"
+            self.tally["dead"] += 1
+            log.error("message %s to the dead: %s: %s", message.message_id, reason, words)
+            held = outbox.bury(connection, message, reason=reason, error=words)
+            outbox.notify(connection)
+            return held
+        pause = self._pause(message.attempts, error.retry_after)
+        if error.retry_after:
+            channel.resume_at = max(channel.resume_at, self._monotonic() + error.retry_after)
+        self.tally["later"] += 1
+        log.warning(
+            "message %s: try %d: %s; next in %.1f s", message.message_id, message.attempts, words, pause
+        )
+        return outbox.try_later(connection, message, error=words, seconds=pause)
+
+    def _pause(self, attempts: int, asked: float | None) -> float:
+        waits = self.settings.waits
+        own = waits[min(attempts, len(waits)) - 1]
+        return max(own, asked or 0.0) * (1 + self.settings.jitter * self._rng.random())
+
+    def _running(self) -> list[Future[Handed]]:
+        return [future for channel in self._channels.values() for future in channel.running]
+
+    def _wait_running(self, seconds: float) -> bool:
+        """Whether a send has ended within ``seconds``."""
+        return bool(wait(self._running(), timeout=seconds, return_when=FIRST_COMPLETED).done)
+
+    def _beat(self, connection: Connection) -> None:
+        now = self._monotonic()
+        if now < self._next_beat:
+            return
+        self._next_beat = now + self.settings.heartbeat
+        buried = outbox.bury_overdue(connection)
+        if buried:
+            self.tally["dead"] += buried
+            log.error("%d messages to the dead: not sent within their time", buried)
+            outbox.notify(connection)
+        detail = self.tally | {"channels": sorted(self._channels), "running": len(self._running())}
+        outbox.beat(connection, instance=self._instance, at=self._clock.now(), detail=detail)
