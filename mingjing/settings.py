@@ -66,7 +66,11 @@ class Settings(BaseSettings):
 
     @property
     def broker_url(self) -> str:
-        return self.broker or f"local://{self.data / 'log.db'}"
+        if self.broker:
+            return self.broker
+        from streams.local_transport import make_address  # knows how to write any path as an address
+
+        return make_address(self.data / "log.db")
 
     @property
     def embedded_database(self) -> bool:
