@@ -19,6 +19,7 @@ create table event (
 );
 create index event_case on event (centre, case_id, occurred_at) where case_id is not null;
 create index event_window on event (centre, window_id, occurred_at) where window_id is not null;
+create index event_kind on event (centre, kind, occurred_at);
 
 -- One row a case: what the fold of its events says, and when to look again.
 create table case_state (
@@ -50,6 +51,7 @@ create table window_state (
     since        timestamptz,
     seen_at      timestamptz,                            -- newest observation of any post: the age of the data
     desk         text        not null default 'open',    -- open | paused | closed, by window.* events
+    desk_at      timestamptz,                            -- occurred_at of the event that said so: an older one changes nothing
     method       text,
     look_at      timestamptz,
     judged_at    timestamptz,
@@ -78,10 +80,30 @@ create table presence_span (
     until        timestamptz,
     state        text        not null,
     reason       text,
-    observation_id text      not null,
+    seen_at      timestamptz not null,                   -- last moment an observation vouched for it
+    method       text,
+    observation_id text      not null,                   -- the one that began it
+    observed_at  timestamptz not null,                   -- and its moment (since may lie before)
     primary key (centre, camera, post, since, observation_id)
 );
 create index presence_span_window on presence_span (centre, window_id, since desc);
+create index presence_span_post on presence_span (centre, camera, post, observed_at desc);
+create unique index presence_span_open on presence_span (centre, camera, post) where until is null;
+
+-- One row a source of events: when it last spoke and when to look whether it has gone silent.
+create table source_state (
+    centre       text        not null,
+    source       text        not null,
+    first_at     timestamptz not null,
+    last_at      timestamptz not null,                   -- newest receipt, on the system's clock
+    last_event   timestamptz,                            -- newest occurred_at
+    state        text        not null default 'speaking', -- speaking | silent, as last judged
+    look_at      timestamptz,
+    judged_at    timestamptz,
+    failures     int         not null default 0,
+    primary key (centre, source)
+);
+create index source_look_at on source_state (look_at) where look_at is not null;
 
 create table finding (
     finding_id   text        primary key,
@@ -107,7 +129,8 @@ create table finding (
     updated_at   timestamptz not null
 );
 create index finding_open on finding (centre, severity, opened_at) where state = 'open';
-create index finding_subject on finding (subject);
+create index finding_subject on finding (centre, subject);
+create index finding_opened on finding (centre, opened_at desc);
 create index finding_window on finding (centre, window_id) where state = 'open';
 
 -- Every change of a finding, never updated.
@@ -166,6 +189,7 @@ create table dead_letter (
     state        text        not null default 'waiting' check (state in ('waiting', 'replayed', 'resolved')),
     replayed_at  timestamptz
 );
+create index dead_letter_waiting on dead_letter (last_at desc) where state = 'waiting';
 
 -- Who is alive. role: worker, rules, cameras, sender, wall, door, simulator, feed:<source>, camera:<id>
 create table heartbeat (

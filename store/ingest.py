@@ -1,0 +1,225 @@
+"""Writing events: idempotent, one transaction a batch, repeatable as often as a worker is killed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from domain.events import Event, event_to_json
+from store.connection import Connection
+from store.dead_letters import Refusal, write_dead_letters
+
+#: What each window.* event makes of the desk.
+DESKS = {"window.opened": "open", "window.paused": "paused", "window.closed": "closed"}
+#: Kinds after which the staffing of a window has to be judged again.
+STAFFING = ("window.", "cover.", "attendance.", "leave.")
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What became of a batch: rows that are new, that were there already, that contradict what is there."""
+
+    new: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+
+
+def content_hash(event: Event) -> bytes:
+    """SHA-256 of what an event says. Its receipt is no part of it: the same event sent twice is received twice."""
+    row = event_to_json(event)
+    row.pop("received_at", None)
+    for name in ("occurred_at", "entered_at"):
+        moment = getattr(event, name)
+        if moment is not None:
+            row[name] = moment.astimezone(UTC).isoformat()
+    return hashlib.sha256(_json(row).encode("utf-8", "surrogatepass")).digest()
+
+
+def write_events(
+    connection: Connection, events: Sequence[Event], *, centre: str, now: datetime
+) -> WriteResult:
+    """Writes a batch in one transaction: events, what is to be judged again, signs of life, conflicts as dead letters.
+
+    Rows are locked in sorted order, so that two writers never wait for each other in a circle. Numbers (``seq``) follow
+    the order of arrival between batches; inside a batch they follow source and id.
+
+    Args:
+        centre: code for events that name none.
+        now: the system's moment, for events without ``received_at`` and for signs of life.
+
+    Raises:
+        psycopg.DataError, ValueError: a value PostgreSQL cannot keep (NUL, half a surrogate pair, NaN); nothing is
+            written then, and the caller goes on one by one.
+    """
+    if not events:
+        return WriteResult()
+    with connection.transaction():
+        # The first of two with the same key stands; sorting is stable.
+        ordered = sorted(events, key=lambda event: (event.source, event.event_id))
+        hashes = [content_hash(event) for event in ordered]
+        new = _insert(connection, ordered, hashes, centre, now)
+        conflicts, duplicates = _compare(connection, ordered, hashes, new)
+        fresh = [event for event, is_new in zip(ordered, new, strict=True) if is_new]
+        if fresh:
+            _mark_cases(connection, fresh, centre)
+            _mark_windows(connection, fresh, centre)
+            connection.execute("select pg_notify('mingjing', 'event')")
+        if conflicts:
+            write_dead_letters(connection, (_conflict(event) for event in conflicts), now=now)
+        _note_sources(connection, ordered, centre, now)
+    return WriteResult(len(fresh), duplicates, len(conflicts))
+
+
+def heartbeat(
+    connection: Connection, role: str, *, now: datetime, instance: str = "", detail: object = None
+) -> None:
+    """Says that a process or feed is alive; ``real_at`` is set by the database."""
+    connection.execute(
+        "insert into heartbeat (role, instance, at, detail) values (%s, %s, %s, %s::jsonb)"
+        " on conflict (role, instance) do update set at = excluded.at, real_at = now(), detail = excluded.detail",
+        [role, instance, now, _json(detail or {})],
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"), default=dict
+    )
+
+
+def _insert(
+    connection: Connection, events: Sequence[Event], hashes: Sequence[bytes], centre: str, now: datetime
+) -> list[bool]:
+    columns = (
+        [event.source for event in events],
+        [event.event_id for event in events],
+        [event.kind for event in events],
+        [event.occurred_at for event in events],
+        [event.entered_at for event in events],
+        [event.received_at or now for event in events],
+        [event.centre or centre for event in events],
+        [event.window for event in events],
+        [event.case for event in events],
+        [event.item for event in events],
+        [event.staff for event in events],
+        [_json(event.data) for event in events],
+        hashes,
+    )
+    rows = connection.execute(
+        "insert into event (source, event_id, kind, occurred_at, entered_at, received_at, centre, window_id, case_id,"
+        " item, staff, data, content_hash) select s, e, k, o, n, r, c, w, a, i, p, d::jsonb, h from unnest(%s::text[],"
+        " %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],"
+        " %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[]) as u (s, e, k, o, n, r, c, w, a, i, p, d, h)"
+        " on conflict (source, event_id) do nothing returning source, event_id",
+        [list(column) for column in columns],
+    ).fetchall()
+    left = set(rows)
+    new = []
+    for event in events:
+        key = (event.source, event.event_id)
+        new.append(key in left)
+        left.discard(key)  # of two in one batch only the first is new
+    return new
+
+
+def _compare(
+    connection: Connection, events: Sequence[Event], hashes: Sequence[bytes], new: Sequence[bool]
+) -> tuple[list[Event], int]:
+    """Which of the events that were there already say something else, and how many say the same."""
+    known = [(event, digest) for event, digest, is_new in zip(events, hashes, new, strict=True) if not is_new]
+    if not known:
+        return [], 0
+    rows = connection.execute(
+        "select source, event_id, content_hash from event"
+        " where (source, event_id) in (select * from unnest(%s::text[], %s::text[]))",
+        [[event.source for event, _ in known], [event.event_id for event, _ in known]],
+    )
+    stored = {(source, event_id): bytes(digest) for source, event_id, digest in rows}
+    conflicts = [event for event, digest in known if stored[event.source, event.event_id] != digest]
+    return conflicts, len(known) - len(conflicts)
+
+
+def _conflict(event: Event) -> Refusal:
+    row = event_to_json(event)
+    row.pop("received_at", None)
+    return Refusal(
+        origin="topic",
+        raw=_json(row).encode(),
+        code="conflict",
+        field="event_id",
+        reason=f"event '{event.event_id}' of '{event.source}' came before with other content; the first one stands",
+        at=event.received_at,
+    )
+
+
+def _mark_cases(connection: Connection, events: Iterable[Event], centre: str) -> None:
+    """Every touched case is to be judged now. The row lock orders us with a rule loop that is judging it."""
+    cases: dict[tuple[str, str], tuple[str | None, str | None]] = {}
+    for event in events:
+        if event.case is not None:
+            key = (event.centre or centre, event.case)
+            item, window = cases.get(key, (None, None))
+            cases[key] = (item or event.item, window or event.window)
+    if not cases:
+        return
+    rows = [(*key, *value) for key, value in sorted(cases.items())]
+    connection.execute(
+        "insert into case_state (centre, case_id, item, window_id, look_at)"
+        " select c, i, t, w, '-infinity' from unnest(%s::text[], %s::text[], %s::text[], %s::text[]) as u (c, i, t, w)"
+        " on conflict (centre, case_id) do update set look_at = '-infinity',"
+        " item = coalesce(case_state.item, excluded.item), window_id = coalesce(case_state.window_id, excluded.window_id)",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+
+
+def _mark_windows(connection: Connection, events: Iterable[Event], centre: str) -> None:
+    """Windows whose desk or staffing an event speaks of; of the desk the newest event by ``occurred_at`` counts."""
+    windows: dict[tuple[str, str], tuple[str | None, datetime | None]] = {}
+    for event in sorted(events, key=lambda event: (event.occurred_at, event.event_id)):
+        if event.window is not None and event.kind.startswith(STAFFING):
+            key = (event.centre or centre, event.window)
+            desk = DESKS.get(event.kind)
+            windows[key] = (desk, event.occurred_at) if desk else windows.get(key, (None, None))
+    if not windows:
+        return
+    rows = [(*key, *value) for key, value in sorted(windows.items())]
+    connection.execute(
+        "insert into window_state (centre, window_id, desk, desk_at, look_at) select c, w, coalesce(d, 'open'), a, '-infinity'"
+        " from unnest(%s::text[], %s::text[], %s::text[], %s::timestamptz[]) as u (c, w, d, a)"
+        " on conflict (centre, window_id) do update set look_at = '-infinity',"
+        " desk = case when excluded.desk_at >= coalesce(window_state.desk_at, '-infinity') then excluded.desk else window_state.desk end,"
+        " desk_at = greatest(window_state.desk_at, excluded.desk_at)",
+        [list(column) for column in zip(*rows, strict=True)],
+    )
+    connection.execute("select pg_notify('mingjing', 'window')")
+
+
+def _note_sources(connection: Connection, events: Iterable[Event], centre: str, now: datetime) -> None:
+    """A source that speaks is alive, also when it only repeats itself."""
+    sources: dict[tuple[str, str], datetime] = {}
+    for event in events:
+        key = (event.centre or centre, event.source)
+        sources[key] = max(sources.get(key, event.occurred_at), event.occurred_at)
+    rows = [(*key, newest) for key, newest in sorted(sources.items())]
+    centres, names, newest = (list(column) for column in zip(*rows, strict=True))
+    connection.execute(
+        "insert into source_state (centre, source, first_at, last_at, last_event, look_at)"
+        " select c, s, %(now)s, %(now)s, e, '-infinity'"
+        " from unnest(%(centres)s::text[], %(names)s::text[], %(newest)s::timestamptz[]) as u (c, s, e)"
+        # One that speaks again after silence has to be judged at once; the others when their time comes.
+        " on conflict (centre, source) do update set last_at = greatest(source_state.last_at, excluded.last_at),"
+        " last_event = greatest(source_state.last_event, excluded.last_event),"
+        " look_at = case when source_state.state = 'silent' then '-infinity' else source_state.look_at end",
+        {"now": now, "centres": centres, "names": names, "newest": newest},
+    )
+    connection.execute(
+        "insert into heartbeat (role, instance, at, detail)"
+        " select distinct on (s) 'feed:' || s, '', %(now)s, jsonb_build_object('newest', e)"
+        " from unnest(%(names)s::text[], %(newest)s::timestamptz[]) as u (s, e) order by s, e desc"
+        " on conflict (role, instance) do update set at = greatest(heartbeat.at, excluded.at), real_at = now(),"
+        " detail = excluded.detail",
+        {"now": now, "names": names, "newest": newest},
+    )
