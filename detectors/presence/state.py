@@ -1,0 +1,102 @@
+"""From single looks to the state of a post: present, absent or unknown, counted in seconds.
+
+The rule follows the measured histories of counter-supervision projects: a window of time, not a number of pictures;
+empty and missing looks are inputs like any other; absence needs a well-covered window, presence does not.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass
+
+from detectors.presence.look import Look
+from domain.observations import PostState as StateName
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Shares of the valid looks in the window; all 0 … 1."""
+
+    present: float = 0.6
+    """At least this share saw somebody: present."""
+    back: float = 0.5
+    """The same, coming back from absent."""
+    absent: float = 0.2
+    """Less than this share saw somebody: absent, if the window is covered."""
+    coverage: float = 0.8
+    """Share of the expected looks that must have an answer before absence is said."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.absent < self.back <= self.present <= 1 or not 0 < self.coverage <= 1:
+            raise ValueError("thresholds must rise: 0 < absent < back <= present <= 1, coverage in 0 … 1")
+
+
+@dataclass(frozen=True, slots=True)
+class PostState:
+    """What can be said about a post at ``t``; ``since`` is when this was first said. ``reason`` only when unknown."""
+
+    state: StateName
+    reason: str | None
+    score: float
+    t: float
+    since: float
+
+
+class StateMachine:
+    """The state of one post.
+
+    Args:
+        window: seconds of looks that count.
+        period: seconds between looks that are expected.
+        thresholds: see :class:`Thresholds`.
+    """
+
+    def __init__(self, window: float, period: float, thresholds: Thresholds | None = None) -> None:
+        if not 0 < period <= window:
+            raise ValueError(f"the window ({window} s) must hold at least one look (every {period} s)")
+        self._window = window
+        self._expected = max(1, int(window / period + 1e-6))
+        self._limits = thresholds or Thresholds()
+        self._looks: deque[tuple[float, Look]] = deque()
+        self._known: StateName = "unknown"
+        self._said: PostState | None = None
+        self._began: float | None = None
+
+    def tick(self, t: float, look: Look) -> PostState:
+        """Takes the look made at ``t`` (monotonic seconds; one without an answer for a picture that did not come)."""
+        if self._looks and t < self._looks[-1][0]:
+            # A clock that runs backwards proves that nothing older can be relied on.
+            self._looks.clear()
+            self._said = None
+        if self._began is None:
+            self._began = t
+        self._looks.append((t, look))
+        while self._looks[0][0] <= t - self._window + 1e-6:
+            self._looks.popleft()
+        name, reason = self._judge(look)
+        if name != "unknown":
+            self._known = name
+        same = self._said is not None and (self._said.state, self._said.reason) == (name, reason)
+        since = self._said.since if same and self._said else t
+        self._said = PostState(name, reason, look.score, t, since)
+        return self._said
+
+    def _judge(self, last: Look) -> tuple[StateName, str | None]:
+        valid = [look.seen for _, look in self._looks if look.seen is not None]
+        reasons = Counter(look.reason for _, look in self._looks if look.reason is not None)
+        if len(valid) < len(self._looks) - len(valid):
+            return "unknown", self._commonest(reasons, last)
+        seen = sum(valid) / len(valid)
+        if seen >= (self._limits.back if self._known == "absent" else self._limits.present):
+            return "present", None
+        covered = len(valid) >= self._limits.coverage * self._expected - 1e-6
+        if seen < self._limits.absent and covered:
+            return "absent", None
+        if reasons:
+            return "unknown", self._commonest(reasons, last)
+        return "unknown", "restart" if seen < self._limits.absent else "few_looks"
+
+    def _commonest(self, reasons: Counter[str | None], last: Look) -> str:
+        if last.reason is not None:
+            return last.reason
+        return reasons.most_common(1)[0][0] or "few_looks"

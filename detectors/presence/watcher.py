@@ -1,0 +1,80 @@
+"""The whole way from a picture to the state of every post, for one camera."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from detectors.presence.correlation import EmptyPostCorrelation
+from detectors.presence.health import CameraHealth, Health
+from detectors.presence.look import Look
+from detectors.presence.person_detector import PersonDetector, PersonNet
+from detectors.presence.picture import Picture
+from detectors.presence.posts import Post, PostMap
+from detectors.presence.state import PostState, StateMachine, Thresholds
+
+
+class PostWatcher:
+    """Watches the posts of one camera.
+
+    With a net the net decides; without one, posts are compared with their empty pictures. A picture that is not fit to be
+    judged gives no answer either way.
+
+    Args:
+        posts: what to look at.
+        net: finds people; None for the method without weights.
+        window: seconds of looks a state rests on.
+        period: seconds between looks.
+    """
+
+    def __init__(
+        self,
+        posts: Sequence[Post],
+        net: PersonNet | None,
+        *,
+        window: float,
+        period: float,
+        thresholds: Thresholds | None = None,
+    ) -> None:
+        self.posts = tuple(posts)
+        self.health = Health(None)
+        self.looks: Sequence[Look] = ()
+        """The last looks, before they were weighed into a state."""
+        self._camera = CameraHealth(posts)
+        self._correlation = EmptyPostCorrelation(posts)
+        self._detector = PersonDetector(PostMap(posts), net) if net else None
+        self._states = [StateMachine(window, period, thresholds) for _ in posts]
+
+    @property
+    def method(self) -> str:
+        return self._detector.name if self._detector else self._correlation.name
+
+    def learn_empty(self, picture: Picture, index: int) -> None:
+        """Takes the picture as one of post ``index`` with nobody there (the operator says so)."""
+        self._correlation.learn_empty(picture, index)
+
+    def keyframe(self, picture: Picture) -> None:
+        """Takes a keyframe that is not looked at; helps to notice a frozen source."""
+        self._camera.keyframe(picture)
+
+    def look(self, picture: Picture) -> list[PostState]:
+        """Looks at every post; the states come in the order of the posts."""
+        self.health = self._camera.check(picture)
+        if self.health.reason is not None:
+            return self.miss(picture.t, self.health.reason)
+        if self._detector:
+            self.looks = self._detector.look(picture, self.health.shift)
+        else:
+            self.looks = self._correlation.look(picture, self.health.shift)
+        return self._weigh(picture.t)
+
+    def repeat(self, t: float) -> list[PostState]:
+        """Notes that at ``t`` the last picture was still the newest: what was seen in it stands."""
+        return self._weigh(t)
+
+    def miss(self, t: float, reason: str) -> list[PostState]:
+        """Notes that at ``t`` there was nothing to look at."""
+        self.looks = [Look(None, 0.0, reason) for _ in self.posts]
+        return self._weigh(t)
+
+    def _weigh(self, t: float) -> list[PostState]:
+        return [state.tick(t, look) for state, look in zip(self._states, self.looks, strict=True)]

@@ -1,0 +1,183 @@
+"""``mingjing watch``: presence at each post of one recording or stream (contract, section 5)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from camera_adapters.addresses import masked, scheme_of
+from camera_adapters.media import Decoded, Media
+from detectors.presence.person_detector import PersonNet
+from detectors.presence.picture import Picture
+from detectors.presence.posts import Post
+from detectors.presence.state import PostState
+from detectors.presence.watcher import PostWatcher
+from domain.errors import MediaError, SettingsError
+from mingjing.models import choose_net
+from mingjing.posts_file import read_posts
+
+WINDOW = 1.0
+"""Seconds a state rests on: it has to follow a change within one."""
+LOOK_EVERY = 0.2
+"""Longest time between looks, however seldom a line is asked for."""
+LONGEST_GAP = 2.0
+"""A picture older than this says nothing about now."""
+_EPSILON = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One output line: what can be said about a post at ``t`` seconds from the start."""
+
+    post: str
+    t: float
+    state: PostState
+
+    def to_json(self) -> dict[str, Any]:
+        state = self.state
+        row = {"post": self.post, "t": round(self.t, 3), "state": state.state, "reason": state.reason}
+        return row | {"score": round(state.score, 3)}
+
+
+def watch(
+    pictures: Iterable[Decoded],
+    posts: Sequence[Post],
+    net: PersonNet | None,
+    *,
+    every: float = 0.5,
+    prepare: Callable[[PostWatcher], None] | None = None,
+) -> Iterator[Sample]:
+    """Yields one sample per post every ``every`` seconds, from 0 to the last picture.
+
+    A sample uses nothing that comes after it. Times are those of the pictures, counted from the first; where they
+    stop or run backwards (a looped or broken recording) the time of arrival in the file goes on by one look.
+
+    Args:
+        pictures: in the order of showing.
+        prepare: called once with the watcher, to hand it pictures of empty posts.
+    """
+    steps = max(1, math.ceil(every / LOOK_EVERY - _EPSILON))
+    period = every / steps
+    watcher = PostWatcher(posts, net, window=max(WINDOW, period), period=period)
+    if prepare:
+        prepare(watcher)
+    held: Picture | None = None
+    looked: Picture | None = None
+    tick = 0
+
+    def look(until: float) -> Iterator[Sample]:
+        """Everything due before ``until``, with the picture held at that time."""
+        nonlocal tick, looked
+        while held is not None and tick * period < until - _EPSILON:
+            due = tick * period
+            if due - held.t > LONGEST_GAP:
+                states = watcher.miss(due, "stale")
+            elif looked is held:
+                states = watcher.repeat(due)
+            else:
+                looked, states = held, watcher.look(held)
+            if tick % steps == 0:
+                yield from (Sample(post.name, due, state) for post, state in zip(posts, states, strict=True))
+            tick += 1
+
+    for t, picture in _timed(pictures, period):
+        yield from look(t)
+        if held is not None and held.keyframe and looked is not held:
+            watcher.keyframe(held)
+        held = Picture(picture.image, t, picture.keyframe)
+    if held is not None:
+        yield from look(held.t + 2 * _EPSILON)
+
+
+def _timed(pictures: Iterable[Decoded], period: float) -> Iterator[tuple[float, Decoded]]:
+    """Pictures with seconds from the first, never going backwards."""
+    offset: float | None = None
+    last = -period
+    for picture in pictures:
+        t = picture.t if picture.t is not None else last + period + (offset or 0.0)
+        if offset is None:
+            offset = t
+        if t - offset < last - _EPSILON:
+            offset = t - last - period
+        last = max(last, t - offset)
+        yield last, picture
+
+
+def watch_file(
+    video: str, posts: Sequence[Post], net: PersonNet | None, *, every: float = 0.5
+) -> Iterator[Sample]:
+    """Opens a recording or an address and watches it; see :func:`watch`.
+
+    Raises:
+        MediaError: missing or undecodable, one sentence.
+    """
+    live = scheme_of(video) != "file"
+    media = Media(video, keyframes_only=False, live=live)
+
+    def learn(watcher: PostWatcher) -> None:
+        for index, post in enumerate(posts):
+            for picture in _pictures_at(video, _moments(post)):
+                watcher.learn_empty(picture, index)
+
+    with contextlib.closing(media):
+        yield from watch(media.pictures(), posts, net, every=every, prepare=None if live or net else learn)
+
+
+def _moments(post: Post) -> list[float]:
+    """Up to six moments spread over the spans in which a post is known to be empty."""
+    spans = post.empty[:6]
+    share = max(1, 6 // max(1, len(spans)))
+    return sorted(b + (e - b) * (i + 0.5) / share for b, e in spans for i in range(share))
+
+
+def _pictures_at(video: str, moments: Sequence[float]) -> Iterator[Picture]:
+    for moment in moments:
+        with contextlib.closing(Media(video, keyframes_only=False, live=False)) as media:
+            media.seek(moment)
+            for picture in media.pictures():
+                t = (picture.t or 0.0) - media.start
+                if t >= moment - _EPSILON:
+                    yield Picture(picture.image, t, picture.keyframe)
+                    break
+
+
+def watch_command(
+    video: Annotated[
+        str, typer.Argument(help="视频文件或 RTSP 地址 · recording (mp4, mkv, avi, gif) or address")
+    ],
+    posts: Annotated[Path, typer.Option("--posts", help="岗位文件 · posts file (JSON)")],
+    every: Annotated[float, typer.Option(help="采样间隔（秒）· seconds between samples")] = 0.5,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="输出文件，缺省为标准输出 · output, default: standard output")
+    ] = None,
+    method: Annotated[str, typer.Option(help="auto, detector, correlation")] = "auto",
+) -> None:
+    """识别视频中各岗位是否有人 · Presence at each post of one recording, one JSON line per post and sample."""
+    if not 0.02 <= every <= 3600:
+        raise SettingsError(f"--every: must be 0.02 to 3600 seconds, not {every}")
+    places = read_posts(posts)
+    choice = choose_net(method)
+    if choice.notice:
+        typer.echo(f"mingjing: {choice.notice}", err=True)
+    samples = watch_file(video, places, choice.net, every=every)
+    with contextlib.ExitStack() as stack:
+        write: Callable[[str], object] = typer.echo
+        first = next(samples, None)  # opens the video: a missing one must not leave an output file behind
+        if first is None:
+            raise MediaError(f"{masked(video)}: not one picture in it could be decoded")
+        if out is not None:
+            try:
+                file = stack.enter_context(out.open("w", encoding="utf-8"))
+            except OSError as error:
+                raise SettingsError(f"--out: {out} cannot be written ({error.strerror})") from error
+            write = lambda line: file.write(line + "\n")  # noqa: E731
+        write(json.dumps(first.to_json(), ensure_ascii=False))
+        for sample in samples:
+            write(json.dumps(sample.to_json(), ensure_ascii=False))
