@@ -122,7 +122,7 @@ def _explain(error: ValidationError, lines: dict[Place, int], file: str) -> Cent
     shape = ("dict_type", "list_type", "none_required")
     chosen = min(
         unknown or problems,
-        key=lambda p: (_line(real(p["loc"]), lines) or 0, p["type"] in shape, -len(real(p["loc"])), len(p["loc"])),
+        key=lambda p: (p["type"] in shape, _line(real(p["loc"]), lines) or 0, -len(real(p["loc"])), len(p["loc"])),
     )
     place = real(chosen["loc"])
     line = _line(place, lines)

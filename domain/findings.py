@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -38,6 +39,20 @@ class Finding:
     due_at: datetime | None = None
     provisional: bool = False
     explain: Mapping[str, Any] = field(default_factory=dict)
+
+
+def finding_id(
+    centre: str, subject: str, rule: str, instance: str, opened_at: datetime, due_at: datetime | None
+) -> str:
+    """The same grounds give the same id, in every run and whatever the order of arrival.
+
+    Args:
+        subject: the case, window, camera or source judged.
+        instance: tells apart several findings of one rule (identity of the suspension, extension, stage start); else empty.
+    """
+    moments = (moment.astimezone(UTC).isoformat() if moment else "" for moment in (opened_at, due_at))
+    grounds = "\x1f".join((centre, subject, rule, instance, *moments))
+    return hashlib.blake2b(grounds.encode(), digest_size=12).hexdigest()
 
 
 def finding_to_json(finding: Finding, zone: ZoneInfo) -> dict[str, Any]:

@@ -1,0 +1,211 @@
+"""Counting a limit: which date is the last, and at which moment of it the time is up (rules 1–4 and 6).
+
+Licensing Law art. 82 (working days), Civil Code art. 201 (the first day is out) and 203 (the end of business hours).
+Pure; ordinals are ``date.toordinal()``, moments are UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from domain.centre import Limit
+from domain.working_time import Calendar
+
+#: A suspension as known at some moment: [start, end), ``None`` = not known to end.
+Span = tuple[datetime, datetime | None]
+Run = tuple[int, int | None]
+
+COUNT_ARTICLES = "行政许可法 art. 82; 民法典 art. 201, 203"
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What is counted: ``limit`` days from ``start``, or an explicit deadline that wins over them (rule 6)."""
+
+    start: datetime
+    limit: Limit | None = None
+    explicit: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Where a clock ends, as far as is known: ``ordinal`` is the due day, ``moment`` its deadline."""
+
+    clock: Clock
+    first_day: int
+    ordinal: int
+    moment: datetime
+    added: int
+    runs: tuple[Run, ...]
+    provisional: bool
+    #: True for an explicit deadline that was left where it stood: nothing was counted.
+    stands: bool = False
+
+
+def excluded_runs(
+    spans: Iterable[Span], calendar: Calendar, deadline: Callable[[int], datetime]
+) -> tuple[Run, ...]:
+    """Rule 2: the dates of which a suspension takes any moment before the date's own deadline, as merged runs."""
+    runs: list[Run] = []
+    for start, end in spans:
+        if end is not None and end <= start:
+            continue
+        first = first_touched(start, calendar, deadline)
+        last = None
+        if end is not None:
+            last = calendar.local_date(end)
+            if end <= calendar.day_start(last):
+                last -= 1
+            if last < first:
+                continue
+        runs.append((first, last))
+    if len(runs) < 2:
+        return tuple(runs)
+    runs.sort(key=lambda run: run[0])
+    merged = [runs[0]]
+    for first, last in runs[1:]:
+        before_first, before_last = merged[-1]
+        if before_last is None or first <= before_last + 1:
+            merged[-1] = (before_first, None if before_last is None or last is None else max(before_last, last))
+        else:
+            merged.append((first, last))
+    return tuple(merged)
+
+
+def first_touched(start: datetime, calendar: Calendar, deadline: Callable[[int], datetime]) -> int:
+    """The first date a suspension from ``start`` reaches: not the one whose deadline has passed already."""
+    first = calendar.local_date(start)
+    return first if start < deadline(first) else first + 1
+
+
+def in_runs(ordinal: int, runs: Sequence[Run]) -> bool:
+    return any(first <= ordinal and (last is None or ordinal <= last) for first, last in runs)
+
+
+def find_due(clock: Clock, calendar: Calendar, spans: Sequence[Span], added: int = 0) -> Due | None:
+    """The due day of a clock (rules 3 and 6); None while an open suspension leaves it unknown.
+
+    Args:
+        spans: the suspensions of the case as known.
+        added: days of the extensions that hold for this clock.
+    """
+    if clock.explicit is not None:
+        return _explicit_due(clock, clock.explicit, calendar, spans, added)
+    assert clock.limit is not None
+    first_day = calendar.local_date(clock.start)
+    runs = excluded_runs(spans, calendar, calendar.deadline)
+    days = clock.limit.days + added
+    if clock.limit.unit == "working_day":
+        ordinal = calendar.nth_working(first_day, days, runs)
+    else:
+        ordinal = calendar.nth_date(first_day, days, runs)
+        if ordinal is not None and not calendar.is_working(ordinal):
+            ordinal = calendar.nth_working(ordinal, 1, runs)
+    if ordinal is None:
+        return None
+    provisional = calendar.provisional(first_day + 1, ordinal)
+    return Due(clock, first_day, ordinal, calendar.deadline(ordinal), added, runs, provisional)
+
+
+def _explicit_due(
+    clock: Clock, explicit: datetime, calendar: Calendar, spans: Sequence[Span], added: int
+) -> Due | None:
+    """Rule 6. 00:00 is 24:00 of the date before."""
+    first_day = calendar.local_date(clock.start)
+    local = calendar.local(explicit)
+    midnight = not (local.hour or local.minute or local.second or local.microsecond)
+    day = local.toordinal() - (1 if midnight else 0)
+    at = local.time()
+
+    def deadline(ordinal: int) -> datetime:
+        return calendar.day_start(ordinal + 1) if midnight else calendar.at_time(ordinal, at)
+
+    runs = excluded_runs(spans, calendar, deadline)
+    touched = any(first <= day and (last is None or last > first_day) for first, last in runs) and day > first_day
+    if not touched and not added:
+        return Due(clock, first_day, day, explicit, 0, runs, False, stands=True)
+    days = calendar.working_between(first_day, day) + added
+    ordinal = calendar.nth_working(first_day, days, runs) if days else day
+    if ordinal is not None and ordinal <= day:
+        ordinal = day
+        if day > first_day and in_runs(day, runs):
+            ordinal = calendar.nth_working(day, 1, runs)
+    if ordinal is None:
+        return None
+    moment = explicit if ordinal == day else deadline(ordinal)
+    return Due(clock, first_day, ordinal, moment, added, runs, calendar.provisional(first_day + 1, ordinal))
+
+
+def earlier(promised: Due | None, legal: Due | None) -> Due | None:
+    """Rule 9: a promised deadline later than the legal one counts as the legal one."""
+    if promised is None or legal is None:
+        return promised if legal is None else legal
+    return legal if legal.moment < promised.moment else promised
+
+
+def countable_before(due: Due, days: int, calendar: Calendar) -> int | None:
+    """The date ``days`` countable dates before the due day; None if that is not after the first day."""
+    every = due.clock.explicit is None and due.clock.limit is not None and due.clock.limit.unit == "calendar_day"
+    ordinal = due.ordinal
+    while days:
+        ordinal -= 1
+        if ordinal <= due.first_day:
+            return None
+        if (every or calendar.is_working(ordinal)) and not in_runs(ordinal, due.runs):
+            days -= 1
+    return ordinal
+
+
+def counted_days(due: Due, calendar: Calendar) -> list[int]:
+    """Every date that counted, first to last."""
+    if due.stands or due.ordinal <= due.first_day:
+        return []
+    every = due.clock.explicit is None and due.clock.limit is not None and due.clock.limit.unit == "calendar_day"
+    days = range(due.first_day + 1, due.ordinal + 1)
+    counted = [o for o in days if (every or calendar.is_working(o)) and not in_runs(o, due.runs)]
+    if every and due.clock.limit is not None:
+        return counted[: due.clock.limit.days + due.added]
+    return counted
+
+
+def iso(ordinal: int) -> str:
+    return date.fromordinal(ordinal).isoformat()
+
+
+def date_list(ordinals: Sequence[int]) -> list[str]:
+    """Dates as text; above 60 of them as runs ``from/to``, so that an explanation stays readable."""
+    if len(ordinals) <= 60:
+        return [iso(o) for o in ordinals]
+    runs: list[list[int]] = []
+    for o in ordinals:
+        if runs and o == runs[-1][1] + 1:
+            runs[-1][1] = o
+        else:
+            runs.append([o, o])
+    return [iso(a) if a == b else f"{iso(a)}/{iso(b)}" for a, b in runs]
+
+
+def explain_due(due: Due, calendar: Calendar) -> dict[str, Any]:
+    """What a person needs to count again by hand; stable keys, JSON-ready."""
+    row: dict[str, Any] = {
+        "start": calendar.local(due.clock.start).isoformat(),
+        "first_day_out": iso(due.first_day),
+        "due_day": iso(due.ordinal),
+        "deadline": calendar.local(due.moment).isoformat(),
+        "deadline_at": "explicit" if due.clock.explicit is not None else calendar.deadline_at,
+        "extension_days": due.added,
+        "counted_days": date_list(counted_days(due, calendar)),
+        "calendar": calendar.version,
+        "articles": COUNT_ARTICLES,
+    }
+    if due.clock.explicit is not None:
+        row["explicit_deadline"] = calendar.local(due.clock.explicit).isoformat()
+        row["stands"] = due.stands
+    elif due.clock.limit is not None:
+        row["limit"] = {"days": due.clock.limit.days, "unit": due.clock.limit.unit}
+    if due.provisional:
+        row["unpublished_years"] = calendar.unpublished_years(due.first_day + 1, due.ordinal)
+    return row

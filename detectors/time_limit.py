@@ -1,0 +1,118 @@
+"""``time_limit.notice``, ``time_limit.promised`` and ``time_limit.legal``: the case as a whole (art. 42, 43)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from detectors.acceptance import Start
+from detectors.course import Course, State, explain_deadline
+from detectors.limits import Clock, Due, countable_before
+from detectors.suspension import Suspension
+from detectors.verdict import TICK, Claim, overdue
+from domain.cases import Case
+from domain.centre import Centre
+from domain.working_time import Calendar
+
+NOTICE, PROMISED, LEGAL = "time_limit.notice", "time_limit.promised", "time_limit.legal"
+ARTICLE = "行政许可法 art. 42, 43; 优化营商环境条例 art. 36"
+
+
+def clocks_of(case: Case, start: Start, centre: Centre) -> tuple[Clock | None, Clock | None]:
+    """(legal, promised) clocks in force at the start. Explicit deadlines win, each for itself (rule 6)."""
+    item = centre.item_by_code.get(case.item_at(start.step) or "")
+    clocks = []
+    for name, limit in (
+        ("legal_deadline", item.legal_limit if item else None),
+        ("promised_deadline", item.promised_limit if item else None),
+    ):
+        # Explicit deadlines of an acceptance that came too late to be the start are ignored (rule 7).
+        text = start.step.event.data.get(name) if start.step.kind == "case.accepted" else None
+        explicit = datetime.fromisoformat(text) if isinstance(text, str) else None
+        known = explicit is not None or limit is not None
+        clocks.append(Clock(start.step.at, None if explicit else limit, explicit) if known else None)
+    return clocks[0], clocks[1]
+
+
+def judge_time_limits(
+    case: Case, start: Start, course: Course, suspensions: tuple[Suspension, ...], centre: Centre
+) -> list[Claim]:
+    """Red after the legal deadline, yellow after the promised one, a notice some days before."""
+    calendar, stop = centre.working_time, case.stop.at if case.stop is not None else None
+    begin, last = start.step.at, course.last
+    claims: list[Claim] = []
+
+    def explain(due: Due) -> dict[str, Any]:
+        row = explain_deadline(due, last.index, course, suspensions, calendar)
+        row["started_by"] = {"kind": start.step.kind, "event_id": start.step.event.event_id}
+        row["deemed_accepted"] = start.deemed is not None
+        row["articles"] = f"{ARTICLE}; {row['articles']}"
+        return row
+
+    if last.legal is not None:
+        claims += overdue(
+            LEGAL, "red", last.legal.moment, stop,
+            not_before=begin, provisional=last.legal.provisional, explain=partial(explain, last.legal),
+        )  # fmt: skip
+    promised = course.effective(last)
+    if course.promised is not None and promised is not None:
+        claims += overdue(
+            PROMISED, "yellow", promised.moment, stop,
+            not_before=begin, provisional=promised.provisional, explain=partial(explain, promised),
+        )  # fmt: skip
+    return claims + _notices(course, begin, stop, suspensions, centre)
+
+
+def _notices(
+    course: Course, begin: datetime, stop: datetime | None, suspensions: tuple[Suspension, ...], centre: Centre
+) -> list[Claim]:
+    """One notice for each promised due day that stood long enough for its notice to open."""
+    calendar, days = centre.working_time, centre.rules.time_limit.notice_before
+    claims: list[Claim] = []
+    # Stretches of time with one and the same deadline.
+    stretches: list[tuple[State, Due | None]] = []
+    for state in course.states:
+        due = course.effective(state)
+        if stretches and (due and due.moment) == (stretches[-1][1] and stretches[-1][1].moment):
+            continue
+        stretches.append((state, due))
+    for i, (state, due) in enumerate(stretches):
+        if due is None:
+            continue
+        until = stretches[i + 1][0].at if i + 1 < len(stretches) else stop
+        day = countable_before(due, days, calendar)
+        opened = max(begin, state.at) if day is None else max(begin, state.at, calendar.opening(day))
+        closed, seen = (until, until) if until is not None and until <= due.moment else (due.moment, due.moment + TICK)
+        if opened >= closed:
+            continue
+        provisional = due.provisional or calendar.provisional(day or due.ordinal, due.ordinal)
+        claims.append(
+            Claim(
+                NOTICE,
+                "notice",
+                opened_at=opened,
+                seen_from=opened,
+                due_at=due.moment,
+                closed_at=closed,
+                end_seen_from=seen,
+                provisional=provisional,
+                explain=partial(_explain_notice, due, day, state, course, suspensions, calendar, days),
+            )
+        )
+    return claims
+
+
+def _explain_notice(
+    due: Due,
+    day: int | None,
+    state: State,
+    course: Course,
+    suspensions: tuple[Suspension, ...],
+    calendar: Calendar,
+    days: int,
+) -> dict[str, Any]:
+    row = explain_deadline(due, state.index, course, suspensions, calendar)
+    row["notice_before"] = days
+    row["articles"] = f"{ARTICLE}; {row['articles']}"
+    return row
