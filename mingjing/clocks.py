@@ -21,12 +21,13 @@ DAY_BEGINS, DAY_ENDS = time_of_day(8, 50), time_of_day(17, 10)
 
 def calendar_of(centre: Centre) -> Calendar:
     """The working days of a centre."""
+    hours = centre.centre.office_hours
     return Calendar(
         centre.calendar.base,
         centre.calendar.holidays,
         centre.calendar.workdays,
         centre.zone,
-        parse_week(centre.centre.office_hours),
+        parse_week(hours if isinstance(hours, list) else {str(day): spans for day, spans in hours.items()}),
     )
 
 

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     database: SecretStr = Field(
         SecretStr(""), description="libpq address; default: the embedded server in the data folder"
     )
+    database_password_file: Path | None = Field(
+        None, description="file with the password for the address above"
+    )
     centre: Path | None = Field(None, description="the centre file; default: centre.yaml in the data folder")
     clock: str = "real"
     models: Path | None = Field(
@@ -45,9 +48,20 @@ class Settings(BaseSettings):
         "", description="HTTP gateway for messages; empty: messages are written to the log"
     )
     gateway_secret_file: Path | None = None
+    ack_secret_file: Path | None = Field(
+        None, description="secret of the acknowledge links; default: made in the data folder"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("data", "centre", "models", "api_keys_file", "gateway_secret_file")
+    @field_validator(
+        "data",
+        "centre",
+        "models",
+        "api_keys_file",
+        "gateway_secret_file",
+        "ack_secret_file",
+        "database_password_file",
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().resolve() if path is not None else None
@@ -77,6 +91,32 @@ class Settings(BaseSettings):
         return not self.database.get_secret_value()
 
     @property
+    def database_address(self) -> str:
+        """The address with the password of the file put in; empty for the embedded server.
+
+        Raises:
+            SettingsError: the file cannot be read, or the address is none.
+        """
+        address = self.database.get_secret_value()
+        if not address or self.database_password_file is None:
+            return address
+        from psycopg import ProgrammingError
+        from psycopg.conninfo import make_conninfo
+
+        try:
+            return make_conninfo(address, password=self.database_password_file.read_text("utf-8").strip())
+        except OSError as error:
+            raise SettingsError(
+                f"{PREFIX}DATABASE_PASSWORD_FILE: {error.filename}: {error.strerror}"
+            ) from None
+        except ProgrammingError:
+            raise SettingsError(f"{PREFIX}DATABASE is not a PostgreSQL address") from None
+
+    @property
+    def ack_secret(self) -> Path:
+        return self.ack_secret_file or self.data / "secrets" / "ack"
+
+    @property
     def centre_file(self) -> Path:
         return self.centre or self.data / "centre.yaml"
 
@@ -94,6 +134,7 @@ class Settings(BaseSettings):
             "data": self.data,
             "broker": self.broker_url,
             "database": self.database.get_secret_value(),
+            "database_password_file": self.database_password_file,
             "centre": self.centre_file,
             "clock": self.clock,
             "models": self.models_folder,
@@ -105,6 +146,7 @@ class Settings(BaseSettings):
             "door_port": self.door_port,
             "gateway_url": self.gateway_url,
             "gateway_secret_file": self.gateway_secret_file,
+            "ack_secret_file": self.ack_secret,
             "log_level": self.log_level,
         }
         return {

@@ -1,0 +1,1 @@
+"""The demo centre: an invented hall with a believable past, a simulated working day and simulated cameras."""

@@ -1,0 +1,185 @@
+"""What each process of the system does: the rooms, wired together with one clock, one database, one log.
+
+Every process can be killed at any moment and started again; each stops on SIGTERM.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from domain.centre import Centre, load_centre
+from domain.clock import Clock
+from domain.errors import SettingsError, StoreError
+from mingjing.clocks import make_clock
+from mingjing.settings import Settings
+from mingjing.spawning import watch_parent
+
+if TYPE_CHECKING:
+    from alerts.links import AckLinks
+    from store import Connection
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every process is given. Costly things are made when first asked for."""
+
+    settings: Settings
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @cached_property
+    def clock(self) -> Clock:
+        return make_clock(self.settings)
+
+    @cached_property
+    def centre(self) -> Centre:
+        return load_centre(self.settings.centre_file)
+
+    @property
+    def dsn(self) -> str:
+        return database_address(self.settings)
+
+    @property
+    def links(self) -> AckLinks:
+        from alerts.links import AckLinks, load_or_create_secret
+
+        return AckLinks(load_or_create_secret(self.settings.ack_secret), self.settings.wall_url)
+
+    @property
+    def channel(self) -> str:
+        """Name of the hook that messages are planned for and sent through."""
+        return "http" if self.settings.gateway_url else "log"
+
+
+def database_address(settings: Settings) -> str:
+    """The libpq address of the database: the one given, or the embedded server of the data folder."""
+    from store.embedded import dsn_for
+
+    return settings.database_address or dsn_for(settings.data)
+
+
+def open_database(settings: Settings) -> Connection:
+    """A connection for a command of a person; the way into ``with``.
+
+    Raises:
+        StoreError: the database is away, in one sentence.
+    """
+    import psycopg
+
+    from store import connect
+
+    try:
+        return connect(database_address(settings))
+    except psycopg.OperationalError as error:
+        raise StoreError(
+            f"the database does not answer ({_first_line(error)}); is the system running?"
+        ) from None
+
+
+def migrate_database(
+    settings: Settings, *, wait: float = 0.0, sleep: Callable[[float], Any] = time.sleep
+) -> str:
+    """Brings the schema up to date, waiting for the server if asked to; returns what was done, in one line.
+
+    Raises:
+        StoreError: the server does not answer in time, or the schema cannot be brought up to date.
+    """
+    import psycopg
+
+    from store import migrate_command
+
+    give_up = time.monotonic() + wait
+    while True:
+        try:
+            return migrate_command(database_address(settings))
+        except psycopg.OperationalError as error:
+            if time.monotonic() >= give_up:
+                raise StoreError(f"the database does not answer: {_first_line(error)}") from None
+            sleep(0.2)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+# -- the processes ---------------------------------------------------------------------------------------------------
+
+
+def database(context: Context) -> None:
+    """The embedded PostgreSQL."""
+    from store import run_database
+
+    if not context.settings.embedded_database:
+        raise SettingsError("MINGJING_DATABASE names a server: there is no embedded one to run")
+    run_database(context.settings.data, context.stop)
+
+
+def worker(context: Context) -> None:
+    """Faust: from the log into the database."""
+    from streams.app import BoundedWorker, create_app
+    from streams.settings import load_stream_settings
+
+    settings = load_stream_settings().model_copy(
+        update={"data": context.settings.data, "centre": context.settings.centre_file}
+    )
+    app = create_app(settings, clock=context.clock)
+    level = context.settings.log_level
+    # Ends the process itself, on SIGTERM or a crash.
+    BoundedWorker(app, loglevel=level, quiet=True, redirect_stdouts=False).execute_from_commandline()
+
+
+def sender(context: Context) -> None:
+    """Takes messages from the outbox to the gateway, or writes them to the log."""
+    from alerts.hooks.registry import open_hook
+    from alerts.sender import Sender
+
+    settings = context.settings
+    hooks = {"log": open_hook("log")}
+    if settings.gateway_url:
+        hooks["http"] = open_hook(
+            "http_json", {"url": settings.gateway_url, "secret_file": settings.gateway_secret_file}
+        )
+    service = Sender(context.dsn, hooks, context.clock, links=context.links)
+    try:
+        service.run(context.stop)
+    finally:
+        service.close()
+
+
+PROCESSES: dict[str, Callable[[Context], None]] = {
+    "database": database,
+    "worker": worker,
+    "sender": sender,
+}
+
+
+def run_process(name: str, settings: Settings) -> None:
+    """Runs one process in the foreground until SIGTERM or Ctrl-C.
+
+    Raises:
+        SettingsError: there is no process of that name.
+        MingjingError: what the process cannot go on without.
+    """
+    if name not in PROCESSES:
+        raise SettingsError(f"no process is called '{name}'; there are {', '.join(PROCESSES)}")
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    # One line for each request or each connection says nothing about a case.
+    for noisy in ("httpx", "httpcore", "aiokafka", "websockets", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    settings.data.mkdir(parents=True, exist_ok=True)
+    watch_parent()
+    context = Context(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: context.stop.set())
+    PROCESSES[name](context)
+    log.info("%s has stopped", name)
