@@ -1,0 +1,242 @@
+"""``mingjing replay``: the live rules over a file of events, on the events' own clock; no broker, no database."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from sys import intern
+from typing import Annotated, Any, BinaryIO, TextIO
+
+import typer
+
+from detectors.cases import judge_case
+from domain.cases import RANK
+from domain.centre import Centre, load_centre
+from domain.errors import EventError, InputError
+from domain.events import MAX_LINE, Event, content_hash, parse_line, parse_moment
+from domain.findings import Finding, finding_to_json
+
+REJECTED = 3
+"""Exit status when any line was refused; the rest was processed."""
+SHOWN = 2_000
+"""Characters of a refused line that are kept beside the reason."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One refused line: 1-based number, stable code, field or None, one sentence, the line itself (shortened)."""
+
+    line: int
+    code: str
+    field: str | None
+    reason: str
+    raw: str = ""
+    event_id: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        row = {"line": self.line, "code": self.code, "field": self.field, "reason": self.reason, "raw": self.raw}
+        return row if self.event_id is None else {**row, "event_id": self.event_id}
+
+
+@dataclass(slots=True)
+class Replay:
+    """Takes lines, then judges case by case; keeps the events, never all findings at once."""
+
+    centre: Centre
+    rejected: list[Rejection] = field(default_factory=list)
+    taken: int = 0
+    duplicates: int = 0
+    last: datetime | None = None
+    _cases: dict[str, list[tuple[int, Event]]] = field(default_factory=dict, repr=False)
+    _known: dict[str, dict[str, Event]] = field(default_factory=dict, repr=False)
+
+    def read(self, lines: Iterable[bytes | str]) -> None:
+        """Takes every line; blank ones are skipped, bad ones and conflicts are kept with their reason."""
+        centre, windows = self.centre.centre.id, self.centre.window_ids
+        for number, line in enumerate(lines, start=1):
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf") if isinstance(line, bytes) else line.removeprefix("\ufeff")
+            if not line.strip():
+                continue
+            try:
+                event = parse_line(line, centre=centre, windows=windows)
+            except EventError as error:
+                self.rejected.append(Rejection(number, error.code, error.field, error.reason, _shown(line)))
+                continue
+            self._take(number, event, line)
+
+    def _take(self, number: int, event: Event, line: bytes | str) -> None:
+        known = self._known.setdefault(intern(event.source), {}).setdefault(event.event_id, event)
+        if known is not event:
+            if content_hash(known) == content_hash(event):
+                self.duplicates += 1
+            else:
+                reason = "an event with the same source and event_id but other content came first"
+                self.rejected.append(
+                    Rejection(number, "conflict", "event_id", reason, _shown(line), event.event_id)
+                )
+            return
+        self.taken += 1
+        moment = event.occurred_at
+        if self.last is None or moment > self.last:
+            self.last = moment
+        # Staffing, queue and rating events are taken and checked; no time limit depends on them.
+        if event.case is not None and event.kind in RANK:
+            self._cases.setdefault(intern(event.case), []).append((number, event))
+
+    @property
+    def cases(self) -> int:
+        return len(self._cases)
+
+    def judge(self, until: datetime | None = None) -> Iterator[list[Finding]]:
+        """The findings of each case as of ``until`` (default: the last event), by case number; adds ineffective events."""
+        now = until or self.last
+        if now is None:
+            return
+        now = now.astimezone(UTC)
+        for number in sorted(self._cases):
+            entries = self._cases[number]
+            verdict = judge_case([event for _, event in entries], self.centre, now)
+            for event, code, reason in verdict.ineffective:
+                line = next(line for line, other in entries if other is event)
+                self.rejected.append(Rejection(line, code, None, reason, event_id=event.event_id))
+            yield list(verdict.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What a replay found: findings by case number and opening, rejections by line."""
+
+    findings: tuple[Finding, ...]
+    rejected: tuple[Rejection, ...]
+    until: datetime | None
+    taken: int
+    duplicates: int
+    cases: int
+
+
+def replay(centre: Centre, lines: Iterable[bytes | str], until: datetime | None = None) -> ReplayResult:
+    """Judges a file of events. For very large files use :class:`Replay`, which keeps no findings.
+
+    Args:
+        lines: JSONL lines, text or UTF-8 bytes, in order of arrival.
+        until: the "now" at the end; events after it are not taken. None: the moment of the last event.
+    """
+    run = Replay(centre)
+    run.read(lines)
+    findings = tuple(finding for group in run.judge(until) for finding in group)
+    rejected = tuple(sorted(run.rejected, key=lambda r: r.line))
+    return ReplayResult(findings, rejected, until or run.last, run.taken, run.duplicates, run.cases)
+
+
+def read_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Lines of a file without ever holding more of one than the longest that can be an event."""
+    while line := stream.readline(MAX_LINE + 2):
+        if len(line) > MAX_LINE + 1 and not line.endswith(b"\n"):
+            while (rest := stream.readline(MAX_LINE)) and not rest.endswith(b"\n"):
+                pass
+        yield line
+
+
+def _shown(line: bytes | str) -> str:
+    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line.encode("utf-8", "replace").decode()
+    text = text.rstrip("\r\n")
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+def parse_until(text: str, centre: Centre) -> datetime:
+    """``--until``: RFC 3339; without an offset it is the centre's local time.
+
+    Raises:
+        InputError: it is no moment.
+    """
+    try:
+        return parse_moment(text.strip(), "--until")
+    except EventError as error:
+        if error.code == "naive_time":
+            try:
+                return datetime.fromisoformat(text.strip()).replace(tzinfo=centre.zone)
+            except ValueError:
+                pass
+        raise InputError(f"--until: {error.reason}") from None
+
+
+def replay_command(
+    centre: Annotated[Path, typer.Argument(help="中心文件 · the centre file", metavar="CENTRE.yaml")],
+    events: Annotated[
+        Path, typer.Argument(help="事件文件，- 为标准输入 · events, - for standard input", metavar="EVENTS.jsonl")
+    ],
+    until: Annotated[
+        str | None,
+        typer.Option(help="截止时刻，默认最后一个事件 · the 'now' at the end; default: the last event", metavar="TIME"),
+    ] = None,
+    findings: Annotated[
+        Path | None, typer.Option(help="写出监察发现 · write the findings there", metavar="OUT.jsonl")
+    ] = None,
+    rejected: Annotated[
+        Path | None,
+        typer.Option(help="写出被拒行及原因 · write refused lines with number and reason", metavar="OUT.jsonl"),
+    ] = None,
+) -> None:
+    """重放事件文件 · The live rules over a file of events. Exit status 3 if a line was refused."""
+    rules = load_centre(centre)
+    moment = None if until is None else parse_until(until, rules)
+    run = Replay(rules)
+    with ExitStack() as files:
+        source = sys.stdin.buffer if str(events) == "-" else files.enter_context(_open_events(events))
+        found_file = _open_out(findings, files)
+        rejected_file = _open_out(rejected, files)
+        run.read(read_lines(source))
+        counts: dict[str, list[int]] = {}
+        for group in run.judge(moment):
+            for finding in group:
+                count = counts.setdefault(finding.rule, [0, 0])
+                count[0] += 1
+                count[1] += finding.state == "open"
+                if found_file is not None:
+                    json.dump(finding_to_json(finding, rules.zone), found_file, ensure_ascii=False)
+                    found_file.write("\n")
+        run.rejected.sort(key=lambda r: r.line)
+        if rejected_file is not None:
+            for row in run.rejected:
+                json.dump(row.to_json(), rejected_file, ensure_ascii=False)
+                rejected_file.write("\n")
+    _summarise(run, moment or run.last, counts)
+    if run.rejected:
+        raise typer.Exit(REJECTED)
+
+
+def _open_events(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def _open_out(path: Path | None, files: ExitStack) -> TextIO | None:
+    if path is None:
+        return None
+    try:
+        return files.enter_context(path.open("w", encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def _summarise(run: Replay, until: datetime | None, counts: dict[str, list[int]]) -> None:
+    at = "–" if until is None else until.astimezone(run.centre.zone).isoformat()
+    typer.echo(f"截至 until {at}")
+    typer.echo(
+        f"事件 events {run.taken} · 重复 duplicates {run.duplicates} · 办件 cases {run.cases} · "
+        f"拒收 rejected {len(run.rejected)}"
+    )
+    for rule, (total, still_open) in sorted(counts.items()):
+        typer.echo(f"  {rule:<22} {total:>7} · 未结 open {still_open}")
+    for row in run.rejected[:5]:
+        typer.echo(f"  line {row.line}: {row.code}: {row.reason}", err=True)
+    if len(run.rejected) > 5:
+        typer.echo(f"  … {len(run.rejected) - 5} more, see --rejected", err=True)
