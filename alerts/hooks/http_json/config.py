@@ -27,8 +27,8 @@ class Config(BaseModel):
     query_url: str | None = None
     secret: SecretStr = SecretStr("")
     secret_file: Path | None = None
-    timeout: float = Field(5.0, gt=0, le=20)
-    longest_answer: int = Field(65536, ge=256)
+    timeout: float = Field(default=5.0, gt=0, le=20)
+    longest_answer: int = Field(default=65536, ge=256)
     trust_env: bool = False
 
     @field_validator("url", "query_url")

@@ -1,0 +1,119 @@
+"""The words on the phone."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+import pytest
+
+from alerts import catalogue
+from alerts.messages import clean, mask_phone, message_values, moment_words, render_text, sms_parts
+from tests.alerts.conftest import NOW
+
+PARAMS = {
+    "rule": "time_limit.promised",
+    "severity": "yellow",
+    "window": "A07",
+    "window_name": "不动产登记",
+    "case": "LY-0001",
+    "who": "张三",
+    "opened_at": "2026-11-20T17:00:00+08:00",
+    "due_at": "2026-11-20T17:00:00+08:00",
+    "ack_until": "2026-11-23T17:30:00+08:00",
+}
+LINK = "http://127.0.0.1:8050/ack/abcdefghijklmnopqrstuv"
+
+
+def words(
+    template: str = "finding.yellow", language: str = "zh-CN", link: str | None = LINK, **changes
+) -> str:
+    values = message_values(template, PARAMS | changes, language, link=link, now=NOW)
+    return render_text(template, values, language)
+
+
+def test_a_yellow_card_says_what_where_which_rule_due_when_who_and_the_link() -> None:
+    assert words() == (
+        "【明镜】黄牌：A07 不动产登记窗口办件LY-0001超承诺时限，时限11月20日17:00。请张三立即办理。"
+        "请于11月23日17:30前确认：http://127.0.0.1:8050/ack/abcdefghijklmnopqrstuv"
+    )
+
+
+def test_the_same_in_english() -> None:
+    assert words(language="en", window_name="Real estate", who="Zhang San") == (
+        "[Mingjing] Yellow card: window A07 Real estate, case LY-0001: past the promised limit, due 11-20 17:00. "
+        "Zhang San: handle now. Acknowledge by 11-23 17:30: http://127.0.0.1:8050/ack/abcdefghijklmnopqrstuv"
+    )
+
+
+def test_a_correction_says_that_nothing_is_to_be_done_and_has_no_link() -> None:
+    text = words("finding.correction", link=None)
+    assert text == (
+        "【明镜】更正：A07 不动产登记窗口办件LY-0001超承诺时限（黄牌，时限11月20日17:00）已撤销，无须处理，特此说明。"
+    )
+
+
+def test_an_absence_has_no_deadline_but_a_moment() -> None:
+    params = {"rule": "absence.red", "severity": "red", "case": None, "due_at": None}
+    assert "窗口离岗，11月20日17:00发现。请张三立即安排人员到岗。" in words("finding.red", **params)
+
+
+def test_a_usual_card_fits_two_parts() -> None:
+    assert sms_parts(words()) == 2
+
+
+@pytest.mark.parametrize("language", catalogue.LANGUAGES)
+def test_every_rule_of_the_contract_has_words(language: str) -> None:
+    rules = [
+        "time_limit.notice", "time_limit.promised", "time_limit.legal", "acceptance.overdue", "stage.overdue",
+        "suspension.overrun", "extension.late", "delivery.overdue", "absence.notice", "absence.yellow", "absence.red",
+    ]  # fmt: skip
+    general = catalogue.rule_words("unheard.of", language)
+    assert "unheard.of" in general.name
+    for rule in rules:
+        assert rule not in catalogue.rule_words(rule, language).name
+
+
+def test_both_languages_have_the_same_entries() -> None:
+    chinese, english = (catalogue.TEXTS[language] for language in catalogue.LANGUAGES)
+    assert chinese.keys() == english.keys()
+    for template in chinese:
+        names = [sorted(set(re.findall(r"{(\w+)}", texts[template]))) for texts in (chinese, english)]
+        assert names[0] == names[1]
+    assert catalogue.PHRASES["zh-CN"].keys() == catalogue.PHRASES["en"].keys()
+    assert catalogue._RULES["zh-CN"].keys() == catalogue._RULES["en"].keys()
+
+
+def test_no_break_spaces_are_nowhere() -> None:
+    """One of them makes a message of one part two or three."""
+    assert not re.search(
+        "[\u00a0\u202f\u2007\ufeff]", repr((catalogue.TEXTS, catalogue.PHRASES, catalogue._RULES))
+    )
+    assert "\u00a0" not in words(window_name="不动产\u00a0登记\u202f处")
+
+
+def test_a_name_can_neither_break_the_line_nor_grow_the_message() -> None:
+    assert clean("甲\n乙\x00 丙") == "甲 乙 丙"
+    assert len(clean("很" * 500)) == 40
+    assert "\n" not in words(case="LY\n-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("", 0), ("时" * 70, 1), ("时" * 71, 2), ("时" * 134, 2), ("时" * 135, 3), ("a" * 160, 1), ("a" * 161, 2),
+        ("a" * 159 + "\u00a0", 3), ("[" * 80, 1), ("[" * 81, 2), ("😀" * 35, 1), ("😀" * 36, 2),
+    ],
+)  # fmt: skip
+def test_it_counts_the_parts_a_gateway_charges(text: str, parts: int) -> None:
+    assert sms_parts(text) == parts
+
+
+def test_the_year_is_named_where_it_is_another_one() -> None:
+    moment = datetime.fromisoformat("2027-01-04T17:00:00+08:00")
+    assert moment_words(moment, NOW, "zh-CN") == "2027年1月4日17:00"
+
+
+def test_phones_are_masked() -> None:
+    assert mask_phone("13800000001") == "138****0001"
+    assert mask_phone("110") == "****"
