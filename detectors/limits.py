@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from domain.centre import Limit
@@ -171,6 +172,7 @@ def counted_days(due: Due, calendar: Calendar) -> list[int]:
     return counted
 
 
+@lru_cache(maxsize=16_384)
 def iso(ordinal: int) -> str:
     return date.fromordinal(ordinal).isoformat()
 

@@ -116,7 +116,8 @@ class Calendar:
         ordinary = hours.get(0) or next((h for h in hours.values() if h), ((0, 1440),))
         self._hours = tuple(tuple(hours.get(day) or ordinary) for day in range(7))
         self._days: list[int] = []
-        self._years: tuple[int, int] | None = None
+        self._working: frozenset[int] = frozenset()
+        self._low, self._high = LAST_DATE + 1, FIRST_DATE - 1
         self._deadlines: dict[int, datetime] = {}
         self._openings: dict[int, datetime] = {}
         self._day_starts: dict[int, datetime] = {}
@@ -125,24 +126,25 @@ class Calendar:
 
     def _cover(self, first: int, last: int) -> list[int]:
         """The sorted working ordinals, holding at least the years of both ordinals (as far as LAST_YEAR)."""
-        low, high = (date.fromordinal(min(max(o, FIRST_DATE), LAST_DATE)).year for o in (first, last))
-        if self._years is not None:
-            low, high = min(low, self._years[0]), max(high, self._years[1])
-            if (low, high) == self._years:
-                return self._days
+        if self._low <= first and last <= self._high:
+            return self._days
+        first, last = max(min(first, LAST_DATE), FIRST_DATE), max(min(last, LAST_DATE), FIRST_DATE)
+        if self._days:
+            first, last = min(first, self._low), max(last, self._high)
+        low, high = date.fromordinal(first).year, date.fromordinal(last).year
         days: set[int] = set()
         for year in range(low, high + 1):
             days.update(base_year(self.base, year).working)
-        ends = date(low, 1, 1).toordinal(), date(high, 12, 31).toordinal()
-        days |= {o for o in self._extra if ends[0] <= o <= ends[1]}
+        self._low, self._high = date(low, 1, 1).toordinal(), date(high, 12, 31).toordinal()
+        days |= {o for o in self._extra if self._low <= o <= self._high}
         days -= self._closed
-        self._days, self._years = sorted(days), (low, high)
+        self._working, self._days = frozenset(days), sorted(days)
         return self._days
 
     def is_working(self, ordinal: int) -> bool:
-        days = self._cover(ordinal, ordinal)
-        at = bisect_left(days, ordinal)
-        return at < len(days) and days[at] == ordinal
+        if not self._low <= ordinal <= self._high:
+            self._cover(ordinal, ordinal)
+        return ordinal in self._working
 
     def working_between(self, after: int, upto: int) -> int:
         """How many working days lie in (after, upto]."""
@@ -171,9 +173,9 @@ class Calendar:
             days = self._cover(after, last + 2 * n + 31)
             at = max(at, bisect_right(days, last))
         while at + n > len(days):
-            if self._years is not None and self._years[1] >= LAST_YEAR:
+            if self._high >= LAST_DATE:
                 return None
-            days = self._cover(after, date(self._years[1] + 1, 1, 1).toordinal() if self._years else after)
+            days = self._cover(after, self._high + 1)
         return days[at + n - 1]
 
     def nth_date(self, after: int, n: int, excluded: Runs = ()) -> int | None:
@@ -195,10 +197,18 @@ class Calendar:
         """True if any date of [first, last] lies in a year nobody has published, or is disputed (rule table, end)."""
         if last < first:
             return False
-        years = range(date.fromordinal(first).year, date.fromordinal(last).year + 1)
-        return any(not base_year(self.base, y).published for y in years) or any(
-            first <= o <= last for y in years for o in base_year(self.base, y).disputed - self._extra - self._closed
+        low, high = date.fromordinal(first).year, date.fromordinal(last).year
+        if low == high and self._sound_year(low):
+            return False
+        return any(
+            not base_year(self.base, year).published
+            or any(first <= o <= last for o in base_year(self.base, year).disputed - self._extra - self._closed)
+            for year in range(low, high + 1)
         )
+
+    def _sound_year(self, year: int) -> bool:
+        known = base_year(self.base, year)
+        return known.published and not known.disputed
 
     def unpublished_years(self, first: int, last: int) -> list[int]:
         years = range(date.fromordinal(first).year, date.fromordinal(max(first, last)).year + 1)

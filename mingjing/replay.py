@@ -27,6 +27,9 @@ SHOWN = 2_000
 """Characters of a refused line that are kept beside the reason."""
 
 
+_dumps = json.JSONEncoder(ensure_ascii=False).encode
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """One refused line: 1-based number, stable code, field or None, one sentence, the line itself (shortened)."""
@@ -39,7 +42,13 @@ class Rejection:
     event_id: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        row = {"line": self.line, "code": self.code, "field": self.field, "reason": self.reason, "raw": self.raw}
+        row = {
+            "line": self.line,
+            "code": self.code,
+            "field": self.field,
+            "reason": self.reason,
+            "raw": self.raw,
+        }
         return row if self.event_id is None else {**row, "event_id": self.event_id}
 
 
@@ -60,7 +69,11 @@ class Replay:
         centre, windows = self.centre.centre.id, self.centre.window_ids
         for number, line in enumerate(lines, start=1):
             if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf") if isinstance(line, bytes) else line.removeprefix("\ufeff")
+                line = (
+                    line.removeprefix(b"\xef\xbb\xbf")
+                    if isinstance(line, bytes)
+                    else line.removeprefix("\ufeff")
+                )
             if not line.strip():
                 continue
             try:
@@ -144,7 +157,11 @@ def read_lines(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _shown(line: bytes | str) -> str:
-    text = line.decode("utf-8", "replace") if isinstance(line, bytes) else line.encode("utf-8", "replace").decode()
+    text = (
+        line.decode("utf-8", "replace")
+        if isinstance(line, bytes)
+        else line.encode("utf-8", "replace").decode()
+    )
     text = text.rstrip("\r\n")
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
@@ -169,18 +186,23 @@ def parse_until(text: str, centre: Centre) -> datetime:
 def replay_command(
     centre: Annotated[Path, typer.Argument(help="中心文件 · the centre file", metavar="CENTRE.yaml")],
     events: Annotated[
-        Path, typer.Argument(help="事件文件，- 为标准输入 · events, - for standard input", metavar="EVENTS.jsonl")
+        Path,
+        typer.Argument(help="事件文件，- 为标准输入 · events, - for standard input", metavar="EVENTS.jsonl"),
     ],
     until: Annotated[
         str | None,
-        typer.Option(help="截止时刻，默认最后一个事件 · the 'now' at the end; default: the last event", metavar="TIME"),
+        typer.Option(
+            help="截止时刻，默认最后一个事件 · the 'now' at the end; default: the last event", metavar="TIME"
+        ),
     ] = None,
     findings: Annotated[
         Path | None, typer.Option(help="写出监察发现 · write the findings there", metavar="OUT.jsonl")
     ] = None,
     rejected: Annotated[
         Path | None,
-        typer.Option(help="写出被拒行及原因 · write refused lines with number and reason", metavar="OUT.jsonl"),
+        typer.Option(
+            help="写出被拒行及原因 · write refused lines with number and reason", metavar="OUT.jsonl"
+        ),
     ] = None,
 ) -> None:
     """重放事件文件 · The live rules over a file of events. Exit status 3 if a line was refused."""
@@ -199,13 +221,11 @@ def replay_command(
                 count[0] += 1
                 count[1] += finding.state == "open"
                 if found_file is not None:
-                    json.dump(finding_to_json(finding, rules.zone), found_file, ensure_ascii=False)
-                    found_file.write("\n")
+                    found_file.write(_dumps(finding_to_json(finding, rules.zone)) + "\n")
         run.rejected.sort(key=lambda r: r.line)
         if rejected_file is not None:
             for row in run.rejected:
-                json.dump(row.to_json(), rejected_file, ensure_ascii=False)
-                rejected_file.write("\n")
+                rejected_file.write(_dumps(row.to_json()) + "\n")
     _summarise(run, moment or run.last, counts)
     if run.rejected:
         raise typer.Exit(REJECTED)
