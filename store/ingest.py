@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from domain.events import Event, event_to_json
+from domain.events import Event, content_hash, event_to_json
 from store.connection import Connection
 from store.dead_letters import Refusal, write_dead_letters
 
@@ -25,17 +24,6 @@ class WriteResult:
     new: int = 0
     duplicates: int = 0
     conflicts: int = 0
-
-
-def content_hash(event: Event) -> bytes:
-    """SHA-256 of what an event says. Its receipt is no part of it: the same event sent twice is received twice."""
-    row = event_to_json(event)
-    row.pop("received_at", None)
-    for name in ("occurred_at", "entered_at"):
-        moment = getattr(event, name)
-        if moment is not None:
-            row[name] = moment.astimezone(UTC).isoformat()
-    return hashlib.sha256(_json(row).encode("utf-8", "surrogatepass")).digest()
 
 
 def write_events(

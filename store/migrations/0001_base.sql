@@ -21,6 +21,14 @@ create index event_case on event (centre, case_id, occurred_at) where case_id is
 create index event_window on event (centre, window_id, occurred_at) where window_id is not null;
 create index event_kind on event (centre, kind, occurred_at);
 
+-- What cases were judged by: limits, office hours and rules in force at their start (contract, rule 9). Few rows: one for
+-- each content of the centre file that any case began under.
+create table settings_version (
+    settings_id  text        primary key,                -- SHA-256 of the content
+    content      jsonb       not null,
+    first_used   timestamptz not null
+);
+
 -- One row a case: what the fold of its events says, and when to look again.
 create table case_state (
     centre       text        not null,
@@ -33,13 +41,15 @@ create table case_state (
     promised_due timestamptz,
     legal_due    timestamptz,
     provisional  boolean     not null default false,
-    settings     jsonb,                                 -- limits, office hours and rule versions in force at the start (rule 9)
+    settings_id  text        references settings_version, -- kept from the first judging after the start (rule 9)
     look_at      timestamptz,                           -- '-infinity' = judge now; null = nothing can change without an event
     judged_at    timestamptz,
+    judged_events int        not null default 0,        -- how many events the last judging saw
+    ineffective  bytea[]     not null default '{}',     -- dead letters of its events that have no effect
     failures     int         not null default 0,        -- a row that cannot be judged is pushed ahead, never stops the loop
     primary key (centre, case_id)
 );
-create index case_look_at on case_state (look_at) where look_at is not null;
+create index case_look_at on case_state (centre, look_at) where look_at is not null;
 create index case_window on case_state (centre, window_id) where stopped_at is null;
 
 -- One row a window: what its posts' cameras say now, and when to look again.
@@ -58,7 +68,7 @@ create table window_state (
     failures     int         not null default 0,
     primary key (centre, window_id)
 );
-create index window_look_at on window_state (look_at) where look_at is not null;
+create index window_look_at on window_state (centre, look_at) where look_at is not null;
 
 create table camera_state (
     centre       text        not null,
@@ -103,7 +113,7 @@ create table source_state (
     failures     int         not null default 0,
     primary key (centre, source)
 );
-create index source_look_at on source_state (look_at) where look_at is not null;
+create index source_look_at on source_state (centre, look_at) where look_at is not null;
 
 create table finding (
     finding_id   text        primary key,

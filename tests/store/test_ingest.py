@@ -11,7 +11,7 @@ import pytest
 
 from store.connection import Connection, connect
 from store.dead_letters import list_dead_letters
-from store.ingest import WriteResult, content_hash, write_events
+from store.ingest import WriteResult, write_events
 from tests.store.making import CENTRE, at, event
 
 pytestmark = pytest.mark.postgres
@@ -60,20 +60,6 @@ def test_other_content_under_the_same_id_is_a_conflict_and_lies_in_the_dead_lett
     assert "'1' of 'approval' came before" in letters[0].reason
     # The case that only the refused event speaks of is not opened.
     assert db.execute("select case_id from case_state").fetchall() == [("C1",)]
-
-
-def test_the_hash_does_not_depend_on_the_offset_of_a_moment_nor_on_the_order_of_keys() -> None:
-    from datetime import timedelta, timezone
-
-    one = event("case.suspended", event_id="1", data={"ground": "hearing", "days": 3})
-    other = replace(
-        one,
-        occurred_at=one.occurred_at.astimezone(timezone(timedelta(hours=8))),
-        data={"days": 3, "ground": "hearing"},
-        received_at=None,
-    )
-    assert content_hash(one) == content_hash(other)
-    assert content_hash(one) != content_hash(replace(one, data={"ground": "hearing", "days": 4}))
 
 
 def test_every_touched_case_is_to_be_judged_now(db: Connection) -> None:
