@@ -59,7 +59,11 @@ def judge_case(events: Iterable[Event], centre: Centre, now: datetime) -> Verdic
     )
     ahead += [moment for moment in (waits_until, case.ahead) if moment is not None]
     # The status says "suspended" until the announced days are over.
-    ahead += [s.used_up + TICK for s in suspensions if s.used_up is not None and s.ended_by is None and s.used_up >= now]
+    ahead += [
+        s.used_up + TICK
+        for s in suspensions
+        if s.used_up is not None and s.ended_by is None and s.used_up >= now
+    ]
     findings.sort(key=lambda f: (f.opened_at, f.rule, f.due_at or f.opened_at, f.finding_id))
     return Verdict(
         tuple(findings),

@@ -70,7 +70,10 @@ def excluded_runs(
     for first, last in runs[1:]:
         before_first, before_last = merged[-1]
         if before_last is None or first <= before_last + 1:
-            merged[-1] = (before_first, None if before_last is None or last is None else max(before_last, last))
+            merged[-1] = (
+                before_first,
+                None if before_last is None or last is None else max(before_last, last),
+            )
         else:
             merged.append((first, last))
     return tuple(merged)
@@ -125,7 +128,9 @@ def _explicit_due(
         return calendar.day_start(ordinal + 1) if midnight else calendar.at_time(ordinal, at)
 
     runs = excluded_runs(spans, calendar, deadline)
-    touched = any(first <= day and (last is None or last > first_day) for first, last in runs) and day > first_day
+    touched = (
+        any(first <= day and (last is None or last > first_day) for first, last in runs) and day > first_day
+    )
     if not touched and not added:
         return Due(clock, first_day, day, explicit, 0, runs, False, stands=True)
     days = calendar.working_between(first_day, day) + added
@@ -149,7 +154,9 @@ def earlier(promised: Due | None, legal: Due | None) -> Due | None:
 
 def countable_before(due: Due, days: int, calendar: Calendar) -> int | None:
     """The date ``days`` countable dates before the due day; None if that is not after the first day."""
-    every = due.clock.explicit is None and due.clock.limit is not None and due.clock.limit.unit == "calendar_day"
+    every = (
+        due.clock.explicit is None and due.clock.limit is not None and due.clock.limit.unit == "calendar_day"
+    )
     ordinal = due.ordinal
     while days:
         ordinal -= 1
@@ -164,7 +171,9 @@ def counted_days(due: Due, calendar: Calendar) -> list[int]:
     """Every date that counted, first to last."""
     if due.stands or due.ordinal <= due.first_day:
         return []
-    every = due.clock.explicit is None and due.clock.limit is not None and due.clock.limit.unit == "calendar_day"
+    every = (
+        due.clock.explicit is None and due.clock.limit is not None and due.clock.limit.unit == "calendar_day"
+    )
     days = range(due.first_day + 1, due.ordinal + 1)
     counted = [o for o in days if (every or calendar.is_working(o)) and not in_runs(o, due.runs)]
     if every and due.clock.limit is not None:

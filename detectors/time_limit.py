@@ -65,7 +65,11 @@ def judge_time_limits(
 
 
 def _notices(
-    course: Course, begin: datetime, stop: datetime | None, suspensions: tuple[Suspension, ...], centre: Centre
+    course: Course,
+    begin: datetime,
+    stop: datetime | None,
+    suspensions: tuple[Suspension, ...],
+    centre: Centre,
 ) -> list[Claim]:
     """One notice for each promised due day that stood long enough for its notice to open."""
     calendar, days = centre.working_time, centre.rules.time_limit.notice_before
@@ -83,7 +87,9 @@ def _notices(
         until = stretches[i + 1][0].at if i + 1 < len(stretches) else stop
         day = countable_before(due, days, calendar)
         opened = max(begin, state.at) if day is None else max(begin, state.at, calendar.opening(day))
-        closed, seen = (until, until) if until is not None and until <= due.moment else (due.moment, due.moment + TICK)
+        closed, seen = (
+            (until, until) if until is not None and until <= due.moment else (due.moment, due.moment + TICK)
+        )
         if opened >= closed:
             continue
         provisional = due.provisional or calendar.provisional(day or due.ordinal, due.ordinal)

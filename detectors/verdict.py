@@ -94,7 +94,9 @@ def settle(
             closed = None
         findings.append(
             Finding(
-                finding_id=finding_id(centre, subject, claim.rule, claim.instance, claim.opened_at, claim.due_at),
+                finding_id=finding_id(
+                    centre, subject, claim.rule, claim.instance, claim.opened_at, claim.due_at
+                ),
                 rule=claim.rule,
                 severity=claim.severity,
                 centre=centre,

@@ -95,7 +95,9 @@ class Case:
 def fold_case(events: Iterable[Event], now: datetime) -> Case:
     """Orders the events of one case. Duplicates count once; events after ``now`` are not taken."""
     stand, _ = without_duplicates(events)
-    keyed = sorted(((order_key(event), event) for event in stand if event.kind in RANK), key=lambda pair: pair[0])
+    keyed = sorted(
+        ((order_key(event), event) for event in stand if event.kind in RANK), key=lambda pair: pair[0]
+    )
     now = now.astimezone(UTC)
     taken = [(key[0], event) for key, event in keyed if key[0] <= now]
     steps = tuple(Step(i, at, event) for i, (at, event) in enumerate(taken))

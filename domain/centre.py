@@ -82,16 +82,16 @@ class TimeLimitSettings(Model):
 class AbsenceSettings(Model):
     """Minutes of uninterrupted absence inside open hours (domain reference 3e; Kaifu 2019, Cangnan 2019)."""
 
-    notice: float = Field(10, gt=0)
-    yellow: float = Field(15, gt=0)
-    red: float = Field(30, gt=0)
+    notice: float = Field(default=10, gt=0)
+    yellow: float = Field(default=15, gt=0)
+    red: float = Field(default=30, gt=0)
 
 
 class SourceSettings(Model):
     """Minutes of silence inside office hours after which a source counts as silent and its lights go grey."""
 
-    camera_silent: float = Field(1, gt=0)
-    feed_silent: float = Field(60, gt=0)
+    camera_silent: float = Field(default=1, gt=0)
+    feed_silent: float = Field(default=60, gt=0)
 
 
 class Rules(Model):
@@ -147,7 +147,7 @@ class Post(Model):
     name: str
     window: str
     polygon: list[Point] = Field(min_length=3)
-    required: int = Field(1, ge=1, le=20)
+    required: int = Field(default=1, ge=1, le=20)
 
 
 class Camera(Model):
@@ -155,7 +155,7 @@ class Camera(Model):
 
     id: Code
     url: str
-    every: float = Field(2.0, gt=0, description="seconds between looks")
+    every: float = Field(default=2.0, gt=0, description="seconds between looks")
     user: str | None = None
     password_env: str | None = None
     password_file: str | None = None
@@ -166,8 +166,8 @@ class PresenceSettings(Model):
     """Seconds. window: span over which looks are weighed; fresh: age after which a picture says nothing."""
 
     method: Literal["auto", "detector", "correlation"] = "auto"
-    window: float = Field(10, gt=0)
-    fresh: float = Field(10, gt=0)
+    window: float = Field(default=10, gt=0)
+    fresh: float = Field(default=10, gt=0)
 
 
 class MessageSettings(Model):
@@ -177,7 +177,7 @@ class MessageSettings(Model):
     yellow: list[str] = Field(default_factory=lambda: ["handler", "superior"])
     red: list[str] = Field(default_factory=lambda: ["handler", "superior", "leader", "inspectors"])
     inspectors: list[str] = Field(default_factory=list)
-    max_age_hours: float = Field(24, gt=0)
+    max_age_hours: float = Field(default=24, gt=0)
 
 
 class Centre(Model):
@@ -211,6 +211,44 @@ class Centre(Model):
             parse_week(self.centre.office_hours),
             self.rules.time_limit.deadline_at,
         )
+
+    @cached_property
+    def window_by_id(self) -> dict[str, Window]:
+        return {window.id: window for window in self.windows}
+
+    def open_time(self, window: str) -> Calendar:
+        """The calendar with a window's own open hours, where it has some."""
+        found = self.window_by_id.get(window)
+        if found is None or found.open_hours is None:
+            return self.working_time
+        return self._window_calendars[window]
+
+    @cached_property
+    def _window_calendars(self) -> dict[str, Calendar]:
+        return {
+            window.id: Calendar(
+                self.calendar.base,
+                self.calendar.holidays,
+                self.calendar.workdays,
+                self.zone,
+                parse_week(window.open_hours),
+                self.rules.time_limit.deadline_at,
+            )
+            for window in self.windows
+            if window.open_hours is not None
+        }
+
+    def posts_of(self, window: str) -> frozenset[tuple[str, str]]:
+        """(camera, post) of every post that watches a window."""
+        return self._posts.get(window, frozenset())
+
+    @cached_property
+    def _posts(self) -> dict[str, frozenset[tuple[str, str]]]:
+        found: dict[str, set[tuple[str, str]]] = {}
+        for camera in self.cameras:
+            for post in camera.posts:
+                found.setdefault(post.window, set()).add((camera.id, post.name))
+        return {window: frozenset(posts) for window, posts in found.items()}
 
     @cached_property
     def item_by_code(self) -> dict[str, Item]:

@@ -69,7 +69,12 @@ def parse_centre(text: str, file: str = "centre.yaml") -> Centre:
 
 
 def _construct(
-    node: yaml.Node, place: Place, lines: dict[Place, int], file: str, loader: yaml.SafeLoader, above: set[int]
+    node: yaml.Node,
+    place: Place,
+    lines: dict[Place, int],
+    file: str,
+    loader: yaml.SafeLoader,
+    above: set[int],
 ) -> Any:
     """Plain Python values of a node tree; notes the line of every key and list entry."""
     lines.setdefault(place, node.start_mark.line + 1)
@@ -122,7 +127,12 @@ def _explain(error: ValidationError, lines: dict[Place, int], file: str) -> Cent
     shape = ("dict_type", "list_type", "none_required")
     chosen = min(
         unknown or problems,
-        key=lambda p: (p["type"] in shape, _line(real(p["loc"]), lines) or 0, -len(real(p["loc"])), len(p["loc"])),
+        key=lambda p: (
+            p["type"] in shape,
+            _line(real(p["loc"]), lines) or 0,
+            -len(real(p["loc"])),
+            len(p["loc"]),
+        ),
     )
     place = real(chosen["loc"])
     line = _line(place, lines)
@@ -189,7 +199,10 @@ def _broken_references(centre: Centre) -> Iterator[tuple[Place, str]]:
     departments = {department.id for department in centre.departments}
     for i, window in enumerate(centre.windows):
         if window.department is not None and window.department not in departments:
-            yield ("windows", i, "department"), f"window {window.id}: there is no department '{window.department}'"
+            yield (
+                ("windows", i, "department"),
+                f"window {window.id}: there is no department '{window.department}'",
+            )
         for role in ("handler", "superior", "leader"):
             person = getattr(window, role)
             if person is not None and person not in people:
@@ -201,9 +214,15 @@ def _broken_references(centre: Centre) -> Iterator[tuple[Place, str]]:
         names: set[str] = set()
         for j, post in enumerate(camera.posts):
             if post.window not in windows:
-                yield ("cameras", i, "posts", j, "window"), f"camera {camera.id}: there is no window '{post.window}'"
+                yield (
+                    ("cameras", i, "posts", j, "window"),
+                    f"camera {camera.id}: there is no window '{post.window}'",
+                )
             if post.name in names:
-                yield ("cameras", i, "posts", j, "name"), f"camera {camera.id}: the post '{post.name}' stands twice"
+                yield (
+                    ("cameras", i, "posts", j, "name"),
+                    f"camera {camera.id}: the post '{post.name}' stands twice",
+                )
             names.add(post.name)
     for j, person in enumerate(centre.messages.inspectors):
         if person not in people:

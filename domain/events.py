@@ -225,7 +225,9 @@ def _days(data: Mapping[str, Any], required: bool) -> None:
             raise EventError("bad_data", "data.days", "the number of days is missing")
         return
     if isinstance(days, bool) or not isinstance(days, int) or days < 1:
-        raise EventError("bad_data", "data.days", f"must be an integer of at least 1, not {clean(repr(days))}")
+        raise EventError(
+            "bad_data", "data.days", f"must be an integer of at least 1, not {clean(repr(days))}"
+        )
     if days > MAX_DAYS:
         raise EventError("bad_data", "data.days", f"{clean(str(days))} days are more than ten years")
 
@@ -322,7 +324,9 @@ def parse_event(
     received_at = None if obj.get("received_at") is None else parse_moment(obj["received_at"], "received_at")
     receipt = now or received_at
     if receipt is not None and occurred_at - receipt > AHEAD:
-        raise EventError("future_time", "occurred_at", f"'{clean(obj['occurred_at'])}' is over a day in the future")
+        raise EventError(
+            "future_time", "occurred_at", f"'{clean(obj['occurred_at'])}' is over a day in the future"
+        )
     code, window, case, item, staff = (_code(obj, name) for name in _CODES)
     if code is not None and centre is not None and code != centre:
         raise EventError("wrong_centre", "centre", f"'{clean(code)}' is not this centre ({centre})")
@@ -345,7 +349,13 @@ def parse_event(
     if not obj.keys() <= _TOP:
         extra = {key: value for key, value in obj.items() if key not in _TOP}
         kept = data.get("_extra")
-        data = {**data, "_extra": {**(kept if isinstance(kept, dict) else {} if kept is None else {"data": kept}), **extra}}
+        data = {
+            **data,
+            "_extra": {
+                **(kept if isinstance(kept, dict) else {} if kept is None else {"data": kept}),
+                **extra,
+            },
+        }
     return Event(
         event_id, kind, occurred_at, source, entered_at, received_at, code, window, case, item, staff, data
     )

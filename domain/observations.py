@@ -48,6 +48,24 @@ class Observation:
     method: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class PresenceSpan:
+    """A stretch of time in which one post gave one answer.
+
+    Args:
+        since, until: [since, until); ``until`` None = it goes on.
+        seen_at: newest observation that vouches for it; None = it is vouched for until ``until``, or until now.
+    """
+
+    camera: str
+    post: str
+    state: PostState
+    since: datetime
+    until: datetime | None = None
+    reason: str | None = None
+    seen_at: datetime | None = None
+
+
 def observation_to_json(observation: Observation) -> dict[str, Any]:
     """A JSON-ready object; moments as RFC 3339."""
     row: dict[str, Any] = {}

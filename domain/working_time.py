@@ -13,10 +13,10 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from domain.errors import CalendarError
@@ -75,9 +75,7 @@ def base_year(base: str, year: int) -> BaseYear:
         dates = [date.fromordinal(o) for o in range(first, last + 1)]
         published = {d for d in dates if chinese_calendar.is_workday(d)}
         second = holidays.country_holidays("CN", years=year)
-        disputed = frozenset(
-            d.toordinal() for d in dates if second.is_working_day(d) != (d in published)
-        )
+        disputed = frozenset(d.toordinal() for d in dates if second.is_working_day(d) != (d in published))
         return BaseYear(tuple(sorted(d.toordinal() for d in published)), True, disputed)
     try:
         country = holidays.country_holidays(base, years=year)
@@ -202,7 +200,9 @@ class Calendar:
             return False
         return any(
             not base_year(self.base, year).published
-            or any(first <= o <= last for o in base_year(self.base, year).disputed - self._extra - self._closed)
+            or any(
+                first <= o <= last for o in base_year(self.base, year).disputed - self._extra - self._closed
+            )
             for year in range(low, high + 1)
         )
 
@@ -262,6 +262,19 @@ class Calendar:
             return []
         return [(self.at_minute(ordinal, a), self.at_minute(ordinal, b)) for a, b in self.hours_of(ordinal)]
 
+    def after_office_time(self, start: datetime, span: timedelta, days: int = 31) -> datetime | None:
+        """The moment by which ``span`` of office time has passed since ``start``; None if not within ``days`` days."""
+        first = self.local_date(start)
+        for ordinal in range(first, first + days):
+            for begin, end in self.office_spans(ordinal):
+                begin = max(begin, start)
+                if end <= begin:
+                    continue
+                if end - begin >= span:
+                    return begin + span
+                span -= end - begin
+        return None
+
     @property
     def version(self) -> str:
         """Names the calendar a finding was counted with: base, library versions, digest of the centre's own dates."""
@@ -285,7 +298,7 @@ def parse_hours(spans: Sequence[str]) -> list[tuple[int, int]]:
     """``["09:00-12:00", "13:30-17:00"]`` → minutes from midnight, checked.
 
     Raises:
-        ValueError: a span is malformed, empty, out of order or overlaps the one before.
+        ValueError: a span is malformed, empty or overlaps another.
     """
     import re
 
@@ -300,13 +313,13 @@ def parse_hours(spans: Sequence[str]) -> list[tuple[int, int]]:
             raise ValueError(f"'{text}' is not a time of day")
         if start >= end:
             raise ValueError(f"'{text}' does not end after it begins")
-        if result and start < result[-1][1]:
-            raise ValueError(f"'{text}' begins before the hours above it end")
+        if any(start < other_end and other_start < end for other_start, other_end in result):
+            raise ValueError(f"'{text}' overlaps other hours of the day")
         result.append((start, end))
-    return result
+    return sorted(result)
 
 
-def parse_week(hours: Sequence[str] | Mapping[str, Sequence[str]]) -> dict[int, list[tuple[int, int]]]:
+def parse_week(hours: Sequence[str] | Mapping[Any, list[str]]) -> dict[int, list[tuple[int, int]]]:
     """Office hours as the centre file gives them (a list, or a map mon…sun) → per weekday, 0 = Monday.
 
     A list gives every weekday the same hours.
@@ -314,5 +327,3 @@ def parse_week(hours: Sequence[str] | Mapping[str, Sequence[str]]) -> dict[int, 
     if isinstance(hours, Mapping):
         return {WEEKDAYS.index(day): parse_hours(spans) for day, spans in hours.items()}
     return dict.fromkeys(range(7), parse_hours(hours))
-
-
