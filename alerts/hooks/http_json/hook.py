@@ -94,7 +94,7 @@ class HttpJsonHook:
         answer = bytearray()
         try:
             with self._client.stream(method, url, content=body, headers=headers) as response:
-                for chunk in response.iter_raw(4096):
+                for chunk in response.iter_raw():
                     answer += chunk
                     if len(answer) >= self._config.longest_answer:
                         break
