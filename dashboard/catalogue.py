@@ -75,7 +75,7 @@ ZH: dict[str, str] = {
     "reason_blind_rules": "规则判定已停 {span}",
     "reason_blind_cameras": "摄像头服务已停 {span}",
     "reason_more": "另有 {n} 项",
-    "reason_with_cases": "{reason} · 在办 {n} 件",
+    "open_cases": "在办 {n} 件",
     "camera_no_frame": "摄像头无画面",
     "camera_stale": "画面过时",
     "camera_frozen": "画面冻结",
@@ -125,6 +125,7 @@ ZH: dict[str, str] = {
     "unacknowledged": "未确认",
     # totals
     "today": "今日",
+    "at_present": "当前",
     "total_received": "收件",
     "total_accepted": "受理",
     "total_closed": "办结",
@@ -162,7 +163,28 @@ ZH: dict[str, str] = {
     "detail_rule": "规则",
     "detail_opened": "发出",
     "detail_due": "到期",
+    "detail_department": "部门",
     "detail_start": "起算",
+    "detail_stage": "环节",
+    "detail_deemed": "受理",
+    "deemed_yes": "收件后未答复，视为受理（《行政许可法》第三十二条）",
+    "detail_explicit": "约定到期",
+    "detail_notice_before": "提前",
+    "detail_moment": "截止时刻",
+    "moment_close": "{at}（当日下班）",
+    "moment_midnight": "{at}（当日二十四时）",
+    "moment_explicit": "{at}（指定时刻）",
+    "detail_articles": "依据",
+    "detail_unpublished": "未公布年份",
+    "detail_used_up": "期限用完",
+    "detail_announced": "告知天数",
+    "detail_late_extension": "延期申请",
+    "extension_line": "{at} 延期 {n} 天",
+    "excluded_line": "{ground}：{first} 至 {last}",
+    "excluded_open": "未恢复",
+    "detail_absent_since": "空岗开始",
+    "detail_minutes": "空岗分钟",
+    "detail_unlisted": "明细",
     "detail_limit": "时限",
     "detail_limit_days": "{n} 个{unit}",
     "unit_working_day": "工作日",
@@ -269,7 +291,7 @@ EN: dict[str, str] = {
     "reason_blind_rules": "Rule loop stopped {span}",
     "reason_blind_cameras": "Camera runner stopped {span}",
     "reason_more": "{n} more",
-    "reason_with_cases": "{reason} · {n} open cases",
+    "open_cases": "{n} open cases",
     "camera_no_frame": "No picture",
     "camera_stale": "Picture out of date",
     "camera_frozen": "Picture frozen",
@@ -316,6 +338,7 @@ EN: dict[str, str] = {
     "acknowledged": "acknowledged {at}",
     "unacknowledged": "not acknowledged",
     "today": "Today",
+    "at_present": "Now",
     "total_received": "Received",
     "total_accepted": "Accepted",
     "total_closed": "Closed",
@@ -351,7 +374,28 @@ EN: dict[str, str] = {
     "detail_rule": "Rule",
     "detail_opened": "Issued",
     "detail_due": "Due",
+    "detail_department": "Department",
     "detail_start": "Counted from",
+    "detail_stage": "Stage",
+    "detail_deemed": "Acceptance",
+    "deemed_yes": "not answered in time: counts as accepted (Licensing Law art. 32)",
+    "detail_explicit": "Stated deadline",
+    "detail_notice_before": "Days ahead",
+    "detail_moment": "Deadline",
+    "moment_close": "{at} (end of office hours)",
+    "moment_midnight": "{at} (end of the day)",
+    "moment_explicit": "{at} (stated moment)",
+    "detail_articles": "Law",
+    "detail_unpublished": "Unpublished years",
+    "detail_used_up": "Used up",
+    "detail_announced": "Announced days",
+    "detail_late_extension": "Extension asked",
+    "extension_line": "{at}, {n} days",
+    "excluded_line": "{ground}: {first} to {last}",
+    "excluded_open": "not resumed",
+    "detail_absent_since": "Empty since",
+    "detail_minutes": "Minutes empty",
+    "detail_unlisted": "Detail",
     "detail_limit": "Limit",
     "detail_limit_days": "{n} {unit}",
     "unit_working_day": "working days",
@@ -398,7 +442,7 @@ CATALOGUES = {"zh": ZH, "en": EN}
 #: The few words the browser needs before, or without, the server.
 BROWSER_KEYS = (
     "html_lang", "connecting", "age_now", "age_seconds", "age_minutes", "age_hours", "age_days", "alive", "halted",
-    "updated", "band_link", "band_store", "lost_title", "lost_since", "lost_hint", "span_seconds", "span_minutes",
+    "updated", "data_age", "band_link", "band_store", "lost_title", "lost_since", "lost_hint", "span_seconds", "span_minutes",
     "span_hours", "span_hours_minutes", "span_days", "date", "weekday_0", "weekday_1", "weekday_2", "weekday_3",
     "weekday_4", "weekday_5", "weekday_6",
 )  # fmt: skip
@@ -433,7 +477,7 @@ class Words:
         if minutes < 60:
             return self("span_minutes", n=minutes)
         hours, rest = divmod(minutes, 60)
-        if hours < 10 and rest:
+        if hours < 2 and rest:
             return self("span_hours_minutes", h=hours, m=rest)
         if hours < 48:
             return self("span_hours", n=hours)
@@ -446,6 +490,13 @@ class Words:
         if local.date() == today.date():
             return clock
         return f"{self('day', m=local.month, d=local.day)} {clock}"
+
+    def day_or_time(self, at: datetime, now: datetime) -> str:
+        """As :meth:`moment`, but only the date where it is another day: for a tile."""
+        local = at.astimezone(self.zone)
+        if local.date() == now.astimezone(self.zone).date():
+            return f"{local:%H:%M}"
+        return self("day", m=local.month, d=local.day)
 
     def date(self, at: datetime) -> str:
         local = at.astimezone(self.zone)

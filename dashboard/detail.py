@@ -11,28 +11,27 @@ from dash.development.base_component import Component
 
 from dashboard.catalogue import Words
 from dashboard.facts import Detail, FindingFacts
-from dashboard.layout import lamp_icon
-from dashboard.lights import SHAPES, camera_text, finding_text, rule_family
+from dashboard.layout import attributes, lamp_icon
+from dashboard.lights import camera_text, finding_text, rule_family
 from dashboard.view import person_name
 from domain.centre import Centre, Window
 
-#: Keys of ``explain`` that have a line or a column of their own; whatever else it holds is listed as it is.
+#: Keys of ``explain`` that have a line or a column of their own, or that only machines need; the rest is listed as it is.
 KNOWN = {
-    "start",
-    "limit",
-    "unit",
-    "counted",
-    "days",
-    "excluded",
-    "extensions",
-    "calendar",
-    "calendar_version",
-}
+    "start", "limit", "stage", "deemed_accepted", "explicit_deadline", "announced_days", "extensions", "extension",
+    "extension_days", "excluded", "used_up", "deadline", "deadline_at", "unpublished_years", "calendar", "articles",
+    "counted_days", "first_day_out", "due_day", "stands", "started_by", "receipt", "decision", "event_id", "from", "ground",
+    "notice_no",
+}  # fmt: skip
+#: A panel is for people: over two years of days nobody checks by hand.
+MOST_DAYS = 800
 
 
 def panel(detail: Detail | None, centre: Centre, words: Words, now: datetime) -> list[Component]:
     """Children of the panel. ``detail`` None: reading failed."""
-    close = html.Button("×", className="panel-close", title=words("close"), **{"aria-label": words("close")})
+    close = html.Button(
+        "×", className="panel-close", title=words("close"), **attributes({"aria-label": words("close")})
+    )
     if detail is None:
         return [close, html.P(words("detail_failed"), className="panel-note")]
     if detail.window is None and not detail.findings:
@@ -68,7 +67,7 @@ def _people(centre: Centre, window: Window | None, words: Words) -> Component:
         if name:
             person = people.get(getattr(window, role, None) or "")
             title = f" {person.title}" if person and person.title else ""
-            mark = f"（{words('invented')}）" if person and person.invented else ""
+            mark = f" ({words('invented')})" if person and person.invented else ""
             entries.append(html.Div([html.Dt(words(f"detail_{role}")), html.Dd(f"{name}{title}{mark}")]))
     return html.Dl(entries, className="facts")
 
@@ -85,7 +84,7 @@ def finding_section(
     if finding.acknowledged_at is not None:
         acknowledged = f"{_moment(finding.acknowledged_at, words)} {finding.acknowledged_by or ''}".strip()
     facts = [
-        ("detail_rule", f"{rule}（{finding.rule}）"),
+        ("detail_rule", f"{rule} ({finding.rule})"),
         ("detail_case", finding.case or ""),
         ("detail_item", f"{finding.item or ''} {item}".strip()),
         ("detail_opened", _moment(finding.opened_at, words)),
@@ -98,10 +97,10 @@ def finding_section(
         for key, value in facts
         if value
     ]
-    days = day_rows(finding.explain, finding.due_at, words)
+    days = day_rows(finding.explain, words)
     body: list[Component] = [
         html.H3(
-            [lamp_icon(SHAPES[finding.severity], finding.severity), words("why", word=word)],
+            [lamp_icon(finding.severity), words("why", word=word)],
             className=f"panel-why light-{finding.severity}",
         ),
         html.P(finding_text(finding, words, now, detail.window), className="panel-sentence"),
@@ -125,37 +124,55 @@ def finding_section(
 
 
 def explain_facts(explain: Mapping[str, Any], words: Words) -> list[tuple[str, str]]:
-    """The scalar parts of ``explain``; keys this page does not know are shown under their own name."""
+    """``explain`` as lines, in the order in which a person counts; what this page does not know stands at the end."""
     facts: list[tuple[str, str]] = []
-    if explain.get("start"):
-        facts.append(("detail_start", _text(explain["start"], words)))
+
+    def add(key: str, value: str) -> None:
+        if value:
+            facts.append((key, value))
+
+    add("detail_stage", _text(explain.get("stage"), words))
+    if explain.get("deemed_accepted"):
+        add("detail_deemed", words("deemed_yes"))
+    add("detail_start", _text(explain.get("start"), words))
     limit = explain.get("limit")
-    if limit:
-        facts.append(("detail_limit", limit_text(limit, explain.get("unit"), words)))
-    extensions = explain.get("extensions")
-    if extensions:
-        facts.append(("detail_extensions", "；".join(_text(entry, words) for entry in _listed(extensions))))
-    excluded = explain.get("excluded")
-    if excluded:
-        facts.append(("detail_excluded", "；".join(_span_text(entry, words) for entry in _listed(excluded))))
-    calendar = explain.get("calendar_version") or explain.get("calendar")
-    if calendar:
-        facts.append(("detail_calendar", _text(calendar, words)))
-    facts += [
-        (key, _text(value, words))
-        for key, value in explain.items()
-        if key not in KNOWN and not isinstance(value, (list, dict)) and value is not None
+    if isinstance(limit, Mapping):
+        unit = f"unit_{limit.get('unit')}"
+        add(
+            "detail_limit",
+            words("detail_limit_days", n=limit.get("days"), unit=words(unit) if words.has(unit) else ""),
+        )
+    add("detail_explicit", _text(explain.get("explicit_deadline"), words))
+    add("detail_announced", _text(explain.get("announced_days"), words))
+    lines = [
+        words("extension_line", at=_text(entry.get("at"), words), n=entry.get("days"))
+        for entry in _mappings(explain.get("extensions"))
     ]
+    add("detail_extensions", "\n".join(lines))
+    for entry in _mappings([explain.get("extension")]):
+        add(
+            "detail_late_extension",
+            words("extension_line", at=_text(entry.get("at"), words), n=entry.get("days")),
+        )
+    add(
+        "detail_excluded",
+        "\n".join(_excluded_line(entry, words) for entry in _mappings(explain.get("excluded"))),
+    )
+    add("detail_used_up", _text(explain.get("used_up"), words))
+    at = _text(explain.get("deadline"), words)
+    moment = f"moment_{explain.get('deadline_at')}"
+    add("detail_moment", words(moment, at=at) if at and words.has(moment) else at)
+    add("detail_unpublished", _text(explain.get("unpublished_years"), words))
+    add("detail_calendar", _text(explain.get("calendar"), words))
+    add("detail_articles", _text(explain.get("articles"), words))
+    for key, value in explain.items():
+        if key not in KNOWN:
+            add(key, _text(value, words))
     return facts
 
 
-def limit_text(limit: object, unit: object, words: Words) -> str:
-    if isinstance(limit, Mapping):
-        limit, unit = limit.get("days"), limit.get("unit", unit)
-    if isinstance(limit, int):
-        name = f"unit_{unit}"
-        return words("detail_limit_days", n=limit, unit=words(name) if words.has(name) else unit or "")
-    return _text(limit, words)
+def _mappings(value: object) -> list[Mapping[str, Any]]:
+    return [entry for entry in value if isinstance(entry, Mapping)] if isinstance(value, list) else []
 
 
 def _ground(code: object, words: Words) -> str:
@@ -163,70 +180,72 @@ def _ground(code: object, words: Words) -> str:
     return words(key) if words.has(key) else str(code or "")
 
 
-def _span_text(entry: object, words: Words) -> str:
-    if not isinstance(entry, Mapping):
-        return _text(entry, words)
-    begin, end = (
-        (entry.get(key) for key in ("from", "to"))
-        if "from" in entry
-        else (entry.get("since"), entry.get("until"))
+def _excluded_line(entry: Mapping[str, Any], words: Words) -> str:
+    last = _text(entry.get("to"), words) or words("excluded_open")
+    line = words(
+        "excluded_line",
+        ground=_ground(entry.get("ground"), words),
+        first=_text(entry.get("from"), words),
+        last=last,
     )
-    return f"{_text(begin, words)} – {_text(end, words)} {_ground(entry.get('ground'), words)}".strip()
+    return f"{line} {entry['notice_no']}" if entry.get("notice_no") else line
 
 
-def _listed(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else [value]
+def expand(days: Sequence[object]) -> list[date]:
+    """Dates as the rules write them: ``2026-11-24``, or above 60 of them runs ``2026-11-24/2026-11-30``."""
+    found: list[date] = []
+    for entry in days:
+        first, _, last = str(entry).partition("/")
+        begin = date.fromisoformat(first).toordinal()
+        end = date.fromisoformat(last).toordinal() if last else begin
+        found += [date.fromordinal(ordinal) for ordinal in range(begin, min(end, begin + MOST_DAYS) + 1)]
+    return found[:MOST_DAYS]
 
 
-def excluded_dates(explain: Mapping[str, Any]) -> dict[str, str]:
-    """Dates that the explanation names as excluded, with their ground."""
-    found: dict[str, str] = {}
-    for entry in _listed(explain.get("excluded") or []):
-        if isinstance(entry, Mapping):
-            dates = entry.get("dates") or ([entry["date"]] if "date" in entry else [])
-            for day in dates:
-                found[str(day)] = str(entry.get("ground") or "")
-        elif isinstance(entry, str):
-            found[entry[:10]] = ""
+def excluded_dates(explain: Mapping[str, Any], last: date) -> dict[date, str]:
+    """Each date that a suspension took, with its ground."""
+    found: dict[date, str] = {}
+    for entry in _mappings(explain.get("excluded")):
+        run = entry.get("excluded")
+        if isinstance(run, list) and len(run) == 2 and run[0]:
+            until = str(run[1] or last.isoformat())
+            for day in expand([f"{run[0]}/{until}"]):
+                found.setdefault(day, str(entry.get("ground") or ""))
     return found
 
 
-def day_rows(
-    explain: Mapping[str, Any], due_at: datetime | None, words: Words
-) -> list[tuple[str, str, str, str]]:
-    """(date, number, remark, class) for every date from the start to the last counted one.
+def day_rows(explain: Mapping[str, Any], words: Words) -> list[tuple[str, str, str, str]]:
+    """(date, number, remark, class) of every date from the first day to the due day.
 
-    Dates between counted ones that are neither counted nor excluded are rest days: written out, because "where did the
-    weekend go" is the first question anybody asks.
+    Dates that neither count nor were excluded are rest days and written out: "where did the weekend go" is the first
+    question anybody asks.
     """
-    counted = explain.get("counted") or explain.get("days") or explain.get("counted_days")
-    if not isinstance(counted, list) or not counted:
-        return []
-    days = [str(day.get("date") if isinstance(day, Mapping) else day)[:10] for day in counted]
-    excluded = excluded_dates(explain)
-    numbers = {day: number for number, day in enumerate(days, 1)}
-    start = str(explain.get("start") or "")[:10]
-    due = due_at.astimezone(words.zone).date().isoformat() if due_at else ""
     try:
-        first = date.fromisoformat(start or days[0]).toordinal()
-        last = date.fromisoformat(days[-1]).toordinal()
+        counted = expand(explain.get("counted_days") or [])
+        if not counted:
+            return []
+        first = date.fromisoformat(str(explain.get("first_day_out") or counted[0])[:10])
+        due = date.fromisoformat(str(explain.get("due_day") or counted[-1])[:10])
+        excluded = excluded_dates(explain, due)
     except ValueError:
-        return [(day, str(number), "", "counted") for day, number in numbers.items()]
-    rows = []
-    for ordinal in range(first, min(last, first + 800) + 1):
+        return []
+    numbers = {day: number for number, day in enumerate(counted, 1)}
+    rows: list[tuple[str, str, str, str]] = []
+    end = max(due, counted[-1]).toordinal()
+    for ordinal in range(first.toordinal(), min(end, first.toordinal() + MOST_DAYS) + 1):
         day = date.fromordinal(ordinal)
-        text = day.isoformat()
-        label = f"{text} {words(f'weekday_{day.weekday()}')}"
-        if text in numbers:
-            remark = words("day_due") if text == due else words("day_counted")
-            rows.append((label, str(numbers[text]), remark, "due" if text == due else "counted"))
-        elif text in excluded:
-            rows.append(
-                (label, "–", words("day_excluded", ground=_ground(excluded[text], words)), "excluded")
-            )
+        label = f"{day.isoformat()} {words(f'weekday_{day.weekday()}')}"
+        if day == first and day not in numbers:
+            rows.append((label, "–", words("day_first"), "rest"))
+        elif day in numbers:
+            remark, kind = (words("day_due"), "due") if day == due else (words("day_counted"), "counted")
+            rows.append((label, str(numbers[day]), remark, kind))
+        elif day in excluded:
+            rows.append((label, "–", words("day_excluded", ground=_ground(excluded[day], words)), "excluded"))
+        elif day == due:
+            rows.append((label, "–", words("day_due"), "due"))
         else:
-            remark = words("day_first") if text == start else words("day_rest")
-            rows.append((label, "–", remark, "rest"))
+            rows.append((label, "–", words("day_rest"), "rest"))
     return rows
 
 
@@ -246,10 +265,10 @@ def _text(value: object, words: Words) -> str:
                 return value
         return value
     if isinstance(value, Mapping):
-        return "，".join(f"{key} {_text(part, words)}" for key, part in value.items() if part is not None)
+        return ", ".join(f"{key} {_text(part, words)}" for key, part in value.items() if part is not None)
     if isinstance(value, Iterable):
-        return "，".join(_text(part, words) for part in value)
+        return ", ".join(_text(part, words) for part in value)
     return "" if value is None else str(value)
 
 
-__all__ = ["day_rows", "excluded_dates", "explain_facts", "finding_section", "limit_text", "panel"]
+__all__ = ["MOST_DAYS", "day_rows", "excluded_dates", "expand", "explain_facts", "finding_section", "panel"]

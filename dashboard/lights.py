@@ -186,8 +186,6 @@ def judge_light(
         return grey(words(f"reason_blind_{role}", span=span).strip())
 
     def green(text: str, since: datetime | None = None) -> Light:
-        if window.open_cases:
-            text = words("reason_with_cases", reason=text, n=window.open_cases)
         return Light("green", words("light_green"), text, since, window.seen_at)
 
     if not window.has_camera:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from dash import Dash, Input, Output
@@ -57,7 +57,7 @@ def make_dash(centre: Centre, clock: Clock, make_source: Callable[[], SnapshotSo
     backend = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app = Dash(
         __name__,
-        server=backend,
+        server=cast("Any", backend),
         assets_folder=str(HERE / "assets"),
         title=centre.centre.name or centre.centre.id,
         update_title="",

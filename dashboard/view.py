@@ -16,6 +16,7 @@ from dashboard.lights import (
     LightName,
     LightSettings,
     Shape,
+    empty_since,
     finding_text,
     judge_light,
     rule_family,
@@ -33,9 +34,12 @@ TOTALS = tuple(Totals.__slots__)
 
 @dataclass(frozen=True, slots=True)
 class Tile:
+    """``load``: open cases in words, shown where nothing worse is to be said."""
+
     window: str
     name: str
     light: Light
+    load: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,19 +118,18 @@ def person_name(centre: Centre, window: Window | None, role: str) -> str:
     return person.name if person is not None else (person_id or "")
 
 
-def act_by(centre: Centre, finding: FindingFacts, words: Words, now: datetime) -> str:
-    """By when: before the next, worse thing happens; where nothing worse can come, at once."""
+def act_by(
+    centre: Centre, finding: FindingFacts, window: WindowFacts | None, words: Words, now: datetime
+) -> str:
+    """By when: before the next, worse thing happens; where the promise is already broken, at once."""
     limit: datetime | None = None
     family = rule_family(finding.rule)
     if family == "time_limit.notice":
         limit = finding.due_at
-    elif family == "time_limit.promised":
-        legal = finding.explain.get("legal_due")
-        if isinstance(legal, str):
-            try:
-                limit = datetime.fromisoformat(legal)
-            except ValueError:
-                limit = None
+    elif family == "absence" and finding.severity != "red":
+        absence = centre.rules.absence
+        minutes = absence.yellow if finding.severity == "notice" else absence.red
+        limit = empty_since(finding, window) + timedelta(minutes=minutes)
     if limit is not None and limit > now:
         return words("act_by", at=words.moment(limit, now))
     return words("act_now")
@@ -146,7 +149,7 @@ def finding_row(
         window=finding.window or "",
         text=finding_text(finding, words, now, window),
         who=responsible(centre, finding, words),
-        act=act_by(centre, finding, words, now),
+        act=act_by(centre, finding, window, words, now),
         since=words("since", at=words.moment(finding.opened_at, now)),
         acknowledged=finding.acknowledged_at is not None,
         state=state,
@@ -191,6 +194,7 @@ def build_view(
             judge_light(
                 window, now=now, words=words, settings=settings, beats=snapshot.beats, blind_since=blind_since
             ),
+            words("open_cases", n=window.open_cases) if window.open_cases else "",
         )
         for window in snapshot.windows
     )

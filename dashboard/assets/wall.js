@@ -39,7 +39,7 @@
     var m = Math.floor(s / 60);
     if (m < 60) { return say("span_minutes", {n: m}); }
     var h = Math.floor(m / 60);
-    if (h < 10 && m % 60) { return say("span_hours_minutes", {h: h, m: m % 60}); }
+    if (h < 2 && m % 60) { return say("span_hours_minutes", {h: h, m: m % 60}); }
     return h < 48 ? say("span_hours", {n: h}) : say("span_days", {n: Math.floor(h / 24)});
   }
 
@@ -102,9 +102,12 @@
     if (now !== null) {
       put("clock-time", clockText(now));
       put("clock-date", dateText(now));
-      document.querySelectorAll(".age[data-seen]").forEach(function (node) {
+      var brief = /dense|crowded/.test(document.getElementById("grid").className);
+      document.querySelectorAll(".tile-age").forEach(function (node) {
         // Ages are real time: at a demo's speed of 60 a second is a minute of its day.
-        var text = age((now - Number(node.dataset.seen)) / signal.speed);
+        var seen = node.dataset.seen, text = "";
+        if (seen) { text = age((now - Number(seen)) / signal.speed); }
+        if (text && !brief) { text = say("data_age", {age: text}); }
         if (node.textContent !== text) { node.textContent = text; }
       });
     }
@@ -199,8 +202,8 @@
     if (event.type === "keydown" && event.key === "Escape") { unpick(); return; }
     if (event.type === "keydown" && event.key !== "Enter" && event.key !== " ") { return; }
     if (event.target.closest(".panel-close")) { unpick(); return; }
-    var node = event.target.closest("[data-finding], .tile[data-window]");
-    if (node) { event.preventDefault(); pick(node); }
+    var node = event.target.closest(".finding, .tile");
+    if (node && (node.dataset.finding || node.dataset.window)) { event.preventDefault(); pick(node); }
     else if (event.type === "click" && !event.target.closest(".panel, a")) { unpick(); }
   }
 
