@@ -10,6 +10,7 @@ from datetime import datetime
 from domain.events import Event, content_hash, event_to_json
 from store.connection import Connection
 from store.dead_letters import Refusal, write_dead_letters
+from store.sources import note_sources
 
 #: What each window.* event makes of the desk.
 DESKS = {"window.opened": "open", "window.paused": "paused", "window.closed": "closed"}
@@ -187,27 +188,17 @@ def _mark_windows(connection: Connection, events: Iterable[Event], centre: str) 
 
 def _note_sources(connection: Connection, events: Iterable[Event], centre: str, now: datetime) -> None:
     """A source that speaks is alive, also when it only repeats itself."""
-    sources: dict[tuple[str, str], datetime] = {}
+    newest: dict[tuple[str, str], datetime] = {}
     for event in events:
         key = (event.centre or centre, event.source)
-        sources[key] = max(sources.get(key, event.occurred_at), event.occurred_at)
-    rows = [(*key, newest) for key, newest in sorted(sources.items())]
-    centres, names, newest = (list(column) for column in zip(*rows, strict=True))
-    connection.execute(
-        "insert into source_state (centre, source, first_at, last_at, last_event, look_at)"
-        " select c, s, %(now)s, %(now)s, e, '-infinity'"
-        " from unnest(%(centres)s::text[], %(names)s::text[], %(newest)s::timestamptz[]) as u (c, s, e)"
-        # One that speaks again after silence has to be judged at once; the others when their time comes.
-        " on conflict (centre, source) do update set last_at = greatest(source_state.last_at, excluded.last_at),"
-        " last_event = greatest(source_state.last_event, excluded.last_event),"
-        " look_at = case when source_state.state = 'silent' then '-infinity' else source_state.look_at end",
-        {"now": now, "centres": centres, "names": names, "newest": newest},
-    )
+        newest[key] = max(newest.get(key, event.occurred_at), event.occurred_at)
+    note_sources(connection, "feed", dict.fromkeys(newest, now), newest)
+    by_name = {source: moment for (_, source), moment in sorted(newest.items())}
     connection.execute(
         "insert into heartbeat (role, instance, at, detail)"
-        " select distinct on (s) 'feed:' || s, '', %(now)s, jsonb_build_object('newest', e)"
-        " from unnest(%(names)s::text[], %(newest)s::timestamptz[]) as u (s, e) order by s, e desc"
+        " select 'feed:' || s, '', %s, jsonb_build_object('newest', n)"
+        " from unnest(%s::text[], %s::timestamptz[]) as u (s, n)"
         " on conflict (role, instance) do update set at = greatest(heartbeat.at, excluded.at), real_at = now(),"
         " detail = excluded.detail",
-        {"now": now, "names": names, "newest": newest},
+        [now, list(by_name), list(by_name.values())],
     )

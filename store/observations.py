@@ -10,6 +10,7 @@ from domain.centre import Centre
 from domain.observations import Observation
 from store.connection import Connection
 from store.ingest import WriteResult
+from store.sources import note_sources
 from store.spans import SILENT_AFTER, Span, combine, fold, order
 
 #: (camera, post)
@@ -17,6 +18,8 @@ PostKey = tuple[str, str]
 #: Posts that belong to each window, from the centre file: one that never spoke makes its window unknown, not absent.
 Posts = Mapping[str, Collection[PostKey]]
 
+#: Reasons that mean: no picture came at all.
+NO_PICTURE = ("no_frame", "stale", "restart", "refused", "unauthorised", "unreachable", "undecodable")
 #: What comes later than this is kept, but changes no span: the raw rows it would be folded with may be gone.
 LATEST = timedelta(days=2)
 
@@ -51,6 +54,7 @@ def write_observations(
         return WriteResult()
     with connection.transaction():
         fresh = _insert(connection, observations, now)
+        note_sources(connection, "camera", _signs_of_life(fresh))
         _write_cameras(connection, [row for row in fresh if row.kind == "camera.state"])
         of_posts: dict[tuple[str, str, str, str], list[Observation]] = {}
         for row in fresh:
@@ -103,6 +107,16 @@ def _insert(connection: Connection, observations: Iterable[Observation], now: da
         [now, *columns],
     )
     return [unique[row] for row in sorted(written.fetchall())]
+
+
+def _signs_of_life(observations: Iterable[Observation]) -> dict[tuple[str, str], datetime]:
+    """When each camera last gave a picture; a dark or covered one is one, "no picture" is none."""
+    signs: dict[tuple[str, str], datetime] = {}
+    for row in observations:
+        if row.state != "unknown" or (row.kind != "camera.state" and row.reason not in NO_PICTURE):
+            key = (row.centre, row.camera)
+            signs[key] = max(signs.get(key, row.at), row.at)
+    return signs
 
 
 def _write_cameras(connection: Connection, observations: Sequence[Observation]) -> None:

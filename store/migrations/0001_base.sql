@@ -100,18 +100,22 @@ create index presence_span_window on presence_span (centre, window_id, since des
 create index presence_span_post on presence_span (centre, camera, post, observed_at desc);
 create unique index presence_span_open on presence_span (centre, camera, post) where until is null;
 
--- One row a source of events: when it last spoke and when to look whether it has gone silent.
+-- One row a source (a system that sends events, or a camera): when it last gave a sign of life, and when to look whether
+-- it has gone silent.
 create table source_state (
     centre       text        not null,
+    kind         text        not null check (kind in ('feed', 'camera')),
     source       text        not null,
-    first_at     timestamptz not null,
-    last_at      timestamptz not null,                   -- newest receipt, on the system's clock
-    last_event   timestamptz,                            -- newest occurred_at
+    name         text        generated always as (kind || ':' || source) stored,
+    last_at      timestamptz not null,                   -- newest sign of life, on the system's clock
+    last_event   timestamptz,                            -- feeds: newest occurred_at
     state        text        not null default 'speaking', -- speaking | silent, as last judged
+    silent_from  timestamptz,                            -- the sign of life after which it went silent …
+    heard_at     timestamptz,                            -- … and the first one since, until the silence is judged over
     look_at      timestamptz,
     judged_at    timestamptz,
     failures     int         not null default 0,
-    primary key (centre, source)
+    primary key (centre, kind, source)
 );
 create index source_look_at on source_state (centre, look_at) where look_at is not null;
 

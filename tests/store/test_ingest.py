@@ -95,8 +95,8 @@ def test_a_source_that_only_repeats_itself_is_alive(db: Connection) -> None:
     write(db, first, minutes=0)
     write(db, first, minutes=90)
     assert db.execute("select at from heartbeat where role = 'feed:approval'").fetchone() == (at(90),)
-    assert db.execute("select first_at, last_at, last_event from source_state").fetchone() == (
-        at(0),
+    assert db.execute("select name, last_at, last_event from source_state").fetchone() == (
+        "feed:approval",
         at(90),
         at(0),
     )

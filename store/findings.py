@@ -1,0 +1,171 @@
+"""Writing findings: what a judge says now is compared with what was said, and every difference is a step. Nothing is deleted."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Literal
+
+from domain.findings import Finding
+from store.connection import Connection
+
+#: ``amended``: other facts, the same card. ``reopened``: revoked or closed wrongly, and now open or closed again.
+ChangeKind = Literal["opened", "closed", "reopened", "revoked", "amended"]
+
+_COLUMNS = (
+    "finding_id, rule, severity, centre, opened_at, case_id, item, window_id, closed_at, state, revoked_at,"
+    " revoked_reason, due_at, provisional, explain"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference: the finding as it is now, what happened to it, and what a step keeps about it."""
+
+    kind: ChangeKind
+    finding: Finding
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """Why a finding no longer stands: the event that proved it wrong, or None when rules or calendar have changed."""
+
+    event_id: str | None
+    text_zh: str
+    text_en: str
+
+    @property
+    def reason(self) -> str:
+        return f"{self.text_zh}\n{self.text_en}"
+
+
+def stored_findings(connection: Connection, centre: str, subjects: Sequence[str]) -> dict[str, list[Finding]]:
+    """All findings of each subject, whatever their state; subjects without any are left out."""
+    rows = connection.execute(
+        f"select subject, {_COLUMNS} from finding where centre = %s and subject = any(%s)",
+        [centre, list(subjects)],
+    )
+    found: dict[str, list[Finding]] = {}
+    for subject, *values in rows:
+        found.setdefault(subject, []).append(Finding(*values))
+    return found
+
+
+def compare(
+    stored: Iterable[Finding], judged: Iterable[Finding], now: datetime, grounds: Grounds
+) -> list[Change]:
+    """What has to be written so that the store says what the judge says. Pure.
+
+    A stored finding that the judge no longer makes is revoked with ``grounds``; one that opened after ``now`` is left
+    alone, because a clock set back proves nothing.
+    """
+    before = {finding.finding_id: finding for finding in stored}
+    changes: list[Change] = []
+    for finding in judged:
+        old = before.pop(finding.finding_id, None)
+        if old is None:
+            changes.append(Change("opened", finding))
+            if finding.closed_at is not None:
+                changes.append(Change("closed", finding, {"closed_at": finding.closed_at}))
+        elif old.state == "revoked":
+            changes.append(Change("reopened", finding, {"was": "revoked", "revoked_at": old.revoked_at}))
+        elif old.state == "open" and finding.state == "closed":
+            changes.append(Change("closed", finding, {"closed_at": finding.closed_at}))
+        elif old.state == "closed" and finding.state == "open":
+            changes.append(Change("reopened", finding, {"was": "closed", "closed_at": old.closed_at}))
+        else:
+            differing = [name for name in _FACTS if _value(old, name) != _value(finding, name)]
+            if differing:
+                was = {name: getattr(old, name) for name in differing if name != "explain"}
+                changes.append(Change("amended", finding, {"fields": differing, "was": was}))
+    for old in before.values():
+        if old.state != "revoked" and old.opened_at <= now:
+            revoked = replace(old, state="revoked", revoked_at=now, revoked_reason=grounds.reason)
+            detail = {
+                "event_id": grounds.event_id,
+                "zh": grounds.text_zh,
+                "en": grounds.text_en,
+                "was": old.state,
+            }
+            changes.append(Change("revoked", revoked, detail))
+    return changes
+
+
+_FACTS = tuple(
+    each.name
+    for each in fields(Finding)
+    if each.name not in ("finding_id", "state", "revoked_at", "revoked_reason")
+)
+
+
+def _value(finding: Finding, name: str) -> Any:
+    value = getattr(finding, name)
+    # What the judge explains in tuples and dates comes back from the database as lists and text.
+    return json.loads(to_json(value)) if name == "explain" else value
+
+
+def to_json(value: object) -> str:
+    """JSON for a jsonb column; moments as RFC 3339, mappings and sequences of any kind."""
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: object) -> object:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value)  # type: ignore[call-overload]
+
+
+def write_changes(
+    connection: Connection,
+    subject: str,
+    changes: Iterable[Change],
+    now: datetime,
+    *,
+    revoked_by: str | None = None,
+) -> None:
+    """Writes findings and steps; the caller's transaction also holds what follows from them (messages)."""
+    for change in changes:
+        finding = change.finding
+        if change.kind == "opened":
+            connection.execute(
+                f"insert into finding ({_COLUMNS}, subject, issued_at, updated_at)"
+                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                [*_row(finding), subject, now, now],
+            )
+        else:
+            connection.execute(
+                "update finding set item = %s, window_id = %s, closed_at = %s, state = %s, revoked_at = %s,"
+                " revoked_reason = %s, revoked_by = %s, due_at = %s, provisional = %s, explain = %s, updated_at = %s"
+                " where finding_id = %s",
+                [
+                    finding.item,
+                    finding.window,
+                    finding.closed_at,
+                    finding.state,
+                    finding.revoked_at,
+                    finding.revoked_reason,
+                    revoked_by if change.kind == "revoked" else None,
+                    finding.due_at,
+                    finding.provisional,
+                    to_json(finding.explain),
+                    now,
+                    finding.finding_id,
+                ],
+            )
+        connection.execute(
+            "insert into finding_step (finding_id, at, step, detail) values (%s, %s, %s, %s)",
+            [finding.finding_id, now, change.kind, to_json(change.detail)],
+        )
+
+
+def _row(finding: Finding) -> list[object]:
+    return [
+        finding.finding_id, finding.rule, finding.severity, finding.centre, finding.opened_at, finding.case, finding.item,
+        finding.window, finding.closed_at, finding.state, finding.revoked_at, finding.revoked_reason, finding.due_at,
+        finding.provisional, to_json(finding.explain),
+    ]  # fmt: skip
