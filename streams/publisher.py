@@ -62,7 +62,7 @@ def kafka_servers(broker_url: str) -> list[str]:
     Raises:
         SettingsError: not a Kafka address.
     """
-    servers = []
+    servers: list[str] = []
     for part in broker_url.split(";"):
         url = URL(f"kafka://{part}" if servers and "://" not in part else part)
         if url.scheme not in ("kafka", "aiokafka", "confluent") or not url.host:

@@ -1,0 +1,170 @@
+"""The Faust application: ``faust -A streams.app worker``, or :func:`run_worker` under the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+import faust
+import psycopg
+from faust.worker import Worker
+from psycopg.conninfo import conninfo_to_dict
+
+from domain.centre import Centre, load_centre
+from domain.clock import Clock
+from domain.errors import SettingsError
+from streams.agents import add_agents
+from streams.intake import Counts, Intake, event_intake, observation_intake, rejected_intake
+from streams.settings import StreamSettings, load_stream_settings
+from streams.topics import CASE_EVENTS, OBSERVATIONS, REJECTED_LINES
+from streams.writer import EventWriter, StoreWriter, WriterThread
+
+log = logging.getLogger(__name__)
+
+ROLE = "worker"
+HEARTBEAT_SECONDS = 1.0
+#: A stop that takes longer is cut short: what was not committed comes again, and writes are idempotent.
+STOP_SECONDS = 10.0
+
+
+def create_app(
+    settings: StreamSettings,
+    *,
+    open_writer: Callable[[], EventWriter] | None = None,
+    clock: Clock | None = None,
+    sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+) -> faust.App:
+    """A new application; an App object cannot be started twice, so each start makes its own.
+
+    Args:
+        open_writer: called in the writer's thread; default writes to the database of the settings.
+        clock: default is the clock of the settings.
+
+    Raises:
+        SettingsError, CentreFileError: a setting or the centre file cannot be used.
+    """
+    clock = clock or Clock.from_spec(settings.clock)
+    centre = _centre(settings)
+    app = faust.App(settings.group, **_conf(settings))
+    writer = WriterThread(open_writer or _store_writer(settings, centre, clock))
+    counts = Counts()
+    common: dict[str, Any] = {
+        "clock": clock,
+        "counts": counts,
+        "stopping": lambda: app.should_stop,
+        "sleep": sleep,
+    }
+    intakes: dict[str, Intake[Any]] = {
+        CASE_EVENTS: event_intake(
+            writer,
+            centre=centre.centre.id if centre else None,
+            windows=centre.window_ids if centre else None,
+            **common,
+        ),
+        OBSERVATIONS: observation_intake(writer, **common),
+        REJECTED_LINES: rejected_intake(writer, **common),
+    }
+    add_agents(
+        app,
+        intakes,
+        batch_size=settings.batch_size,
+        batch_wait=settings.batch_wait,
+        partitions=settings.partitions,
+    )
+    _add_heartbeat(app, writer, counts)
+    app.on_before_shutdown.connect(lambda *_, **__: writer.close(), weak=False)
+    return app
+
+
+def _conf(settings: StreamSettings) -> dict[str, Any]:
+    # Where Faust 0.15's default differs: repeats after a crash stay short (commit interval, buffer), a stuck agent is
+    # noticed (timeouts), a restart causes no rebalance (instance id), and nothing listens or takes over stdout.
+    return {
+        "broker": settings.broker_url,
+        "broker_commit_interval": 1.0,
+        "broker_commit_every": 1000,
+        "broker_max_poll_interval": 300.0,
+        "consumer_group_instance_id": f"{settings.group}-1",
+        "stream_buffer_maxsize": 1024,
+        "stream_processing_timeout": 60.0,
+        # True would hang a stop while the database is away. False is safe only because agents acknowledge themselves.
+        "stream_wait_empty": False,
+        "processing_guarantee": "at_least_once",
+        "store": "memory://",
+        "datadir": str(settings.data / "faust"),
+        "table_standby_replicas": 0,
+        "topic_partitions": settings.partitions,
+        "topic_replication_factor": settings.replication,
+        "topic_allow_declare": settings.declare_topics,
+        "topic_disable_leader": True,
+        "web_enabled": False,
+        "worker_redirect_stdouts": False,
+        "Worker": BoundedWorker,
+    }
+
+
+def _centre(settings: StreamSettings) -> Centre | None:
+    """The centre, whose code and windows events are checked against; None where there is no file yet."""
+    if settings.centre is None and not settings.centre_file.exists():
+        return None
+    return load_centre(settings.centre_file)
+
+
+def _store_writer(settings: StreamSettings, centre: Centre | None, clock: Clock) -> Callable[[], EventWriter]:
+    try:
+        conninfo_to_dict(settings.dsn)
+    except psycopg.ProgrammingError:
+        raise SettingsError("MINGJING_DATABASE is not a PostgreSQL address") from None
+    return lambda: StoreWriter(settings.dsn, clock=clock, centre=centre)
+
+
+def _add_heartbeat(app: faust.App, writer: WriterThread, counts: Counts) -> None:
+    async def beat() -> None:
+        # A timer that raises ends the worker.
+        try:
+            detail = {**counts.as_detail(), "lag": _lag(app)}
+            await writer.run(lambda to: to.beat(ROLE, detail))
+        except Exception as error:
+            log.debug("no heartbeat: %r", error)
+
+    app.timer(HEARTBEAT_SECONDS, name="heartbeat")(beat)
+
+
+def _lag(app: faust.App) -> int:
+    """Records in the log that are not yet committed as done."""
+    committed = app.monitor.tp_committed_offsets
+    return sum(max(0, end - committed.get(tp, 0)) for tp, end in app.monitor.tp_end_offsets.items())
+
+
+class BoundedWorker(Worker):
+    """A worker whose stop cannot hang (Faust waits for unacknowledged messages without limit)."""
+
+    async def stop(self) -> None:
+        timer = threading.Timer(STOP_SECONDS, os._exit, [0])
+        timer.daemon = True
+        timer.start()
+        await super().stop()
+
+
+def run_worker(
+    settings: StreamSettings | None = None, *, clock: Clock | None = None, log_level: str = "INFO"
+) -> NoReturn:
+    """Runs the worker until SIGTERM; exits the process with 0, or 1 after a crash.
+
+    Args:
+        settings, clock: default to what the environment says.
+    """
+    app = create_app(settings or load_stream_settings(), clock=clock)
+    BoundedWorker(app, loglevel=log_level, quiet=True, redirect_stdouts=False).execute_from_commandline()
+
+
+def __getattr__(name: str) -> Any:
+    # ``faust -A streams.app worker`` looks for ``app``; importing this module must not build one (nor read settings).
+    if name == "app":
+        globals()["app"] = made = create_app(load_stream_settings())
+        return made
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
