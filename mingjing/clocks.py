@@ -8,27 +8,15 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 
-from domain.centre import Centre, load_centre
+from domain.centre import load_centre
 from domain.clock import Clock
 from domain.errors import SettingsError
-from domain.working_time import Calendar, parse_week
+from domain.working_time import Calendar
 from mingjing.settings import Settings
 
 WORKDAYS = "workdays"
 #: A demo day begins a little before the doors open and ends a little after they close.
 DAY_BEGINS, DAY_ENDS = time_of_day(8, 50), time_of_day(17, 10)
-
-
-def calendar_of(centre: Centre) -> Calendar:
-    """The working days of a centre."""
-    hours = centre.centre.office_hours
-    return Calendar(
-        centre.calendar.base,
-        centre.calendar.holidays,
-        centre.calendar.workdays,
-        centre.zone,
-        parse_week(hours if isinstance(hours, list) else {str(day): spans for day, spans in hours.items()}),
-    )
 
 
 class WorkdayClock(Clock):
@@ -97,7 +85,7 @@ def make_clock(settings: Settings, time_source: Callable[[], float] = time.time)
         real, sim, speed = (float(part) for part in spec.split(":")[1:])
     except ValueError:
         raise SettingsError(f"MINGJING_CLOCK: expected '{WORKDAYS}:REAL:SIM:SPEED', not '{spec}'") from None
-    calendar = calendar_of(load_centre(settings.centre_file))
+    calendar = load_centre(settings.centre_file).working_time
     return WorkdayClock(time_source, real_start=real, sim_start=sim, speed=speed, calendar=calendar)
 
 

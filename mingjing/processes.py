@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from domain.centre import Centre, load_centre
 from domain.clock import Clock
@@ -145,7 +146,12 @@ def sender(context: Context) -> None:
     hooks = {"log": open_hook("log")}
     if settings.gateway_url:
         hooks["http"] = open_hook(
-            "http_json", {"url": settings.gateway_url, "secret_file": settings.gateway_secret_file}
+            "http_json",
+            {
+                "url": settings.gateway_url,
+                "query_url": settings.gateway_query_url or None,
+                "secret_file": settings.gateway_secret_file,
+            },
         )
     service = Sender(context.dsn, hooks, context.clock, links=context.links)
     try:
@@ -154,10 +160,63 @@ def sender(context: Context) -> None:
         service.close()
 
 
+def wall(context: Context) -> None:
+    """The wall, with the page behind the links of the messages."""
+    from alerts.ack_app import create_ack_app
+    from dashboard.server import create_wall, run_wall
+    from dashboard.source import StoreSource
+
+    settings, dsn, centre = context.settings, context.dsn, context.centre
+    app = create_wall(
+        centre,
+        context.clock,
+        lambda: StoreSource(dsn, centre),
+        mounts={"/ack": create_ack_app(dsn, context.clock)},
+    )
+    run_wall(app, host=settings.wall_host, port=settings.wall_port, stop_event=context.stop)
+
+
+def gateway(context: Context) -> None:
+    """The demo's message gateway, at the address that ``MINGJING_GATEWAY_URL`` names."""
+    from alerts.hooks.http_json.gateway import run_gateway
+
+    settings = context.settings
+    address = urlsplit(settings.gateway_url)
+    if not address.hostname or not address.port or settings.gateway_secret_file is None:
+        raise SettingsError(
+            "the demo gateway needs MINGJING_GATEWAY_URL (http://host:port/messages) and MINGJING_GATEWAY_SECRET_FILE"
+        )
+    names = {
+        person.phone: f"{person.name} {person.title}".strip()
+        for person in context.centre.people
+        if person.phone
+    }
+    run_gateway(
+        address.hostname,
+        address.port,
+        settings.data / "gateway.db",
+        settings.gateway_secret_file.read_bytes().strip(),
+        names=names,
+    )
+
+
+def simulator(context: Context) -> None:
+    """The demo's other systems: approval, queue, attendance."""
+    from mingjing.demo.cases import World
+    from mingjing.demo.simulator import run_simulator
+    from streams.publisher import open_publisher
+
+    with open_publisher(context.settings.broker_url) as publisher:
+        run_simulator(World(context.centre), context.clock, publisher, context.settings.data, context.stop)
+
+
 PROCESSES: dict[str, Callable[[Context], None]] = {
     "database": database,
     "worker": worker,
     "sender": sender,
+    "wall": wall,
+    "gateway": gateway,
+    "simulator": simulator,
 }
 
 

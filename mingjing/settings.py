@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     gateway_url: str = Field(
         "", description="HTTP gateway for messages; empty: messages are written to the log"
     )
+    gateway_query_url: str = Field(
+        "", description="where the gateway says what became of a message; {key} is its key"
+    )
     gateway_secret_file: Path | None = None
     ack_secret_file: Path | None = Field(
         None, description="secret of the acknowledge links; default: made in the data folder"
@@ -145,6 +148,7 @@ class Settings(BaseSettings):
             "door_host": self.door_host,
             "door_port": self.door_port,
             "gateway_url": self.gateway_url,
+            "gateway_query_url": self.gateway_query_url,
             "gateway_secret_file": self.gateway_secret_file,
             "ack_secret_file": self.ack_secret,
             "log_level": self.log_level,

@@ -16,9 +16,8 @@ from typing import Any
 from domain.centre import Centre, Item
 from domain.events import Event
 from domain.working_time import Calendar
-from mingjing.clocks import calendar_of
+from mingjing.demo.incidents import SOURCE, late_case_events
 
-SOURCE = "demo-approval"
 SEED = 530502
 #: A case's last event comes at most this many calendar days after its first (the longest item plus its suspensions).
 LONGEST_LIFE = 90
@@ -53,7 +52,7 @@ class World:
 
     def __init__(self, centre: Centre, seed: int = SEED) -> None:
         self.centre, self.seed = centre, seed
-        self.calendar: Calendar = calendar_of(centre)
+        self.calendar: Calendar = centre.working_time
         self.zone = centre.zone
         self.items = {item.code: item for item in centre.items}
         self.cases_of = lru_cache(maxsize=200)(self._cases_of)
@@ -95,11 +94,15 @@ class World:
                 case = f"{self.centre.centre.id}-{day:%Y%m%d}-{serial:04d}"
                 life = _Life(self, rng, case, window.id, rng.choice(window.staff or [""]))
                 events += life.events(self.items[rng.choice(known)], day)
-        return tuple(sorted(events, key=lambda event: event.occurred_at))
+        events += late_case_events(self.centre, day, self.after(day, 1), DESKS)
+        return tuple(sorted(events, key=_when))
 
     def between(self, after: datetime, until: datetime) -> list[Event]:
         """Events of all cases with ``after < occurred_at <= until``, in order."""
-        day, last = (after - timedelta(days=LONGEST_LIFE)).astimezone(self.zone).date(), until.astimezone(self.zone).date()
+        day, last = (
+            (after - timedelta(days=LONGEST_LIFE)).astimezone(self.zone).date(),
+            until.astimezone(self.zone).date(),
+        )
         found: list[Event] = []
         while day <= last:
             events = self.cases_of(day)
@@ -210,7 +213,9 @@ class _Life:
         if self.rng.random() >= 0.08:
             return at
         at += timedelta(minutes=self.rng.uniform(8, 25))
-        self.tell("case.supplement_requested", at, materials=self.rng.sample(MATERIALS, self.rng.randint(1, 3)))
+        self.tell(
+            "case.supplement_requested", at, materials=self.rng.sample(MATERIALS, self.rng.randint(1, 3))
+        )
         day = self.world.after(at.astimezone(self.world.zone).date(), self.rng.randint(1, 4))
         at = self.world.moment(day, self.rng.uniform(9.2, 16.0))
         self.tell("case.supplement_received", at)

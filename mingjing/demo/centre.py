@@ -1,0 +1,99 @@
+"""The demo's centre file: the one that comes with the program, with as many windows and such cameras as asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import yaml
+
+from domain.errors import SettingsError
+
+TEMPLATE = Path(__file__).with_name("centre.yaml")
+#: Windows that one simulated camera looks at.
+POSTS_TO_A_CAMERA = 2
+
+
+def make_centre(windows: int, cameras: Sequence[str], secrets: Path) -> dict[str, Any]:
+    """The demo's centre as the content of a centre file.
+
+    Args:
+        windows: how many; beyond those of the template they repeat its kinds of desk.
+        cameras: ``WINDOW=ADDRESS`` or ``WINDOW=FILE``: real sources in place of simulated ones.
+        secrets: folder for passwords found in addresses; a centre file holds none.
+
+    Raises:
+        SettingsError: a ``--camera`` that cannot be used.
+    """
+    centre: dict[str, Any] = yaml.safe_load(TEMPLATE.read_text("utf-8"))
+    kinds = centre["windows"]
+    centre["windows"] = [_window(kinds[number % len(kinds)], number) for number in range(windows)]
+    real = dict(_real_camera(text, centre["windows"], secrets) for text in cameras)
+    groups = [
+        centre["windows"][at : at + POSTS_TO_A_CAMERA]
+        for at in range(0, len(centre["windows"]), POSTS_TO_A_CAMERA)
+    ]
+    simulated = [_simulated_camera(number, group, real) for number, group in enumerate(groups)]
+    centre["cameras"] = [camera for camera in simulated if camera["posts"]] + list(real.values())
+    return centre
+
+
+def write_centre(path: Path, centre: dict[str, Any]) -> None:
+    """Writes the file whole or not at all: processes that are just starting read it."""
+    text = "# Made by `mingjing demo` at every start; people and figures are invented (虚构，仅供演示).\n"
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text + yaml.safe_dump(centre, allow_unicode=True, sort_keys=False, width=110), "utf-8")
+    os.replace(fresh, path)
+
+
+def _window(kind: dict[str, Any], number: int) -> dict[str, Any]:
+    name = kind["name"].split(" ", 1)[1]
+    return {**kind, "id": f"A{number + 1:02d}", "name": f"{number + 1}号窗口 {name}"}
+
+
+def _real_camera(text: str, windows: Sequence[dict[str, Any]], secrets: Path) -> tuple[str, dict[str, Any]]:
+    """``A03=rtsp://user:password@host/path`` or ``A03=clip.mp4`` as window and camera; its post is the whole picture."""
+    window, mark, address = text.partition("=")
+    if not mark or window not in {known["id"] for known in windows}:
+        raise SettingsError(
+            f"--camera {window}=…: expected WINDOW=ADDRESS or WINDOW=FILE with a window of the demo"
+        )
+    camera: dict[str, Any] = {"id": f"real-{window}"}
+    parts = urlsplit(address)
+    if parts.scheme in ("", "file"):
+        file = Path(parts.path).expanduser().resolve()
+        if not file.is_file():
+            raise SettingsError(f"--camera {window}: there is no file {file}")
+        address = str(file)
+    elif parts.password is not None:
+        # A centre file holds no secrets.
+        kept = secrets / f"camera-{window}"
+        kept.touch(mode=0o600)
+        kept.write_text(unquote(parts.password), "utf-8")
+        host = parts.netloc.rpartition("@")[2]
+        address = urlunsplit(parts._replace(netloc=host))
+        camera |= {"user": unquote(parts.username or ""), "password_file": str(kept)}
+    whole = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
+    return window, {
+        **camera,
+        "url": address,
+        "every": 1.0,
+        "posts": [{"name": window, "window": window, "polygon": whole}],
+    }
+
+
+def _simulated_camera(number: int, group: Sequence[dict[str, Any]], real: dict[str, Any]) -> dict[str, Any]:
+    posts = [
+        {"name": window["id"], "window": window["id"], "polygon": [[0.1, 0.1], [0.4, 0.1], [0.4, 0.6]]}
+        for window in group
+        if window["id"] not in real
+    ]
+    return {
+        "id": f"C{number + 1:02d}",
+        "url": f"sim://counter?posts={len(group)}",
+        "every": 1.0,
+        "posts": posts,
+    }

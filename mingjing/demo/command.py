@@ -1,0 +1,248 @@
+"""``mingjing demo``: the whole system with the demo centre, in one folder, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from domain.centre import load_centre
+from domain.working_time import Calendar
+from mingjing.clocks import WorkdayClock, latest_working_morning
+from mingjing.demo.centre import make_centre, write_centre
+from mingjing.folder import FolderLock
+from mingjing.ports import check_port
+from mingjing.settings import Settings, load_settings
+from mingjing.spawning import Spawner
+from mingjing.supervisor import Child, Supervisor
+
+HOST = "127.0.0.1"
+#: Real seconds between two notes of the simulated time; after a crash the demo goes on this much later.
+CLOCK_NOTED_EVERY = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the user may choose. ``port`` is the wall's; the door and the phones take the next two."""
+
+    data: Path
+    speed: float = 60.0
+    port: int = 8050
+    cameras: tuple[str, ...] = ()
+    windows: int = 12
+
+
+def run_demo(options: DemoOptions) -> None:
+    """Runs until Ctrl-C or SIGTERM; everything it keeps lies in ``options.data``.
+
+    Raises:
+        SettingsError: the folder is in use, a port is taken, a camera cannot be understood.
+    """
+    data = options.data.expanduser().resolve()
+    with FolderLock(data) as lock:
+        for port in range(options.port, options.port + 3):
+            check_port(HOST, port, option="--port (or make demo PORT=…)")
+        settings = prepare(options, data)
+        notes = ClockNotes(data / "demo.json", load_centre(settings.centre_file).working_time)
+        clock = notes.go_on(options.speed)
+        environ = {**_clean(os.environ), **settings.model_copy(update={"clock": clock.spec}).environ()}
+        environ["MINGJING_SUPERVISOR"] = str(os.getpid())
+        spawner = Spawner(data / "logs", environ, keep_open=(lock.fd,))
+
+        def housekeeping() -> None:
+            spawner.rotate_all()
+            notes.save(clock.now())
+
+        supervisor = Supervisor(
+            demo_children(), spawner, on_restart=_say_restart(data / "logs"), housekeeping=housekeeping
+        )
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: supervisor.request_stop())
+        logging.basicConfig(
+            filename=data / "logs" / "supervisor.log",
+            level="INFO",
+            format="%(asctime)s %(levelname)s %(message)s",
+        )
+        begun = time.monotonic()
+        _say_start(options, settings)
+        watcher = threading.Thread(target=_say_when_up, args=(settings, begun), daemon=True)
+        watcher.start()
+        try:
+            supervisor.run()
+        finally:
+            notes.save(clock.now(), clean=True)
+    _say("\n已全部停止，再次运行将从此刻继续。 Stopped; the next start goes on from here.")
+
+
+def demo_children() -> list[Child]:
+    """The processes of the demo, in the order in which a visitor needs them."""
+
+    def child(name: str, *after: str, patience: float = 8.0) -> Child:
+        return Child(name, (sys.executable, "-m", "mingjing", "run", name), after=after, patience=patience)
+
+    migrate = (sys.executable, "-m", "mingjing", "migrate", "--wait", "60")
+    return [
+        child("database", patience=40.0),
+        Child("migrate", migrate, after=("database",), once=True),
+        child("worker", "migrate", patience=12.0),
+        child("wall", "migrate"),
+        child("rules", "migrate"),
+        child("cameras", "migrate"),
+        child("gateway"),
+        child("sender", "migrate"),
+        child("simulator", "migrate"),
+        child("door", "migrate"),
+    ]
+
+
+def prepare(options: DemoOptions, data: Path) -> Settings:
+    """Makes the folder's files: centre, keys. Returns the settings of every process."""
+    hidden = data / "secrets"
+    hidden.mkdir(mode=0o700, parents=True, exist_ok=True)
+    centre_file = data / "centre.yaml"
+    write_centre(centre_file, make_centre(options.windows, options.cameras, hidden))
+    _secret(hidden / "api-keys", f"demo:{secrets.token_urlsafe(24)}\n")
+    _secret(hidden / "gateway", secrets.token_urlsafe(32))
+    return load_settings(
+        data=data,
+        centre=centre_file,
+        wall_host=HOST,
+        wall_port=options.port,
+        door_host=HOST,
+        door_port=options.port + 1,
+        gateway_url=f"http://{HOST}:{options.port + 2}/messages",
+        gateway_query_url=f"http://{HOST}:{options.port + 2}/messages/{{key}}",
+        gateway_secret_file=hidden / "gateway",
+        api_keys_file=hidden / "api-keys",
+        # The demo is whole in its folder, whatever the environment says of another system.
+        broker="",
+        database="",
+        base_url="",
+        ack_secret_file=hidden / "ack",
+    )
+
+
+class ClockNotes:
+    """Remembers how far the simulated time got, so that the next start goes on from there.
+
+    While the demo is off no simulated time passes. After a crash the last note may be old: the demo goes on a little
+    later than it can have been, so that nothing in the store lies in the future.
+    """
+
+    def __init__(self, path: Path, calendar: Calendar, *, real: Callable[[], float] = time.time) -> None:
+        self._path, self._calendar, self._real = path, calendar, real
+        self._speed = 1.0
+
+    def go_on(self, speed: float) -> WorkdayClock:
+        """The clock of this run."""
+        start = self._last() or self._first()
+        self._speed = speed
+        return WorkdayClock(
+            self._real,
+            real_start=self._real(),
+            sim_start=start.timestamp(),
+            speed=speed,
+            calendar=self._calendar,
+        )
+
+    def save(self, now: datetime, *, clean: bool = False) -> None:
+        row = {"simulated": now.isoformat(), "speed": self._speed, "clean": clean}
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps(row), "utf-8")
+        os.replace(fresh, self._path)
+
+    def _first(self) -> datetime:
+        today = datetime.fromtimestamp(self._real(), self._calendar.zone).date()
+        return latest_working_morning(self._calendar, today)
+
+    def _last(self) -> datetime | None:
+        try:
+            kept = json.loads(self._path.read_text("utf-8"))
+            moment = datetime.fromisoformat(kept["simulated"])
+            lost = 0.0 if kept["clean"] else CLOCK_NOTED_EVERY * float(kept["speed"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return datetime.fromtimestamp(moment.timestamp() + lost, moment.tzinfo)
+
+
+def _secret(path: Path, value: str) -> None:
+    """A file only its owner reads, made once."""
+    if path.exists():
+        return
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(value)
+
+
+def _clean(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment without settings of another system; models may lie anywhere."""
+    keep = ("MINGJING_MODELS", "MINGJING_LOG_LEVEL")
+    return {
+        name: value for name, value in environ.items() if not name.startswith("MINGJING_") or name in keep
+    }
+
+
+# -- what the terminal says ------------------------------------------------------------------------------------------
+
+
+_console = Console(soft_wrap=True, highlight=False)
+
+
+def _say(text: str) -> None:
+    _console.print(text)
+
+
+def _say_start(options: DemoOptions, settings: Settings) -> None:
+    _say(
+        f"[bold]明镜 Mingjing[/bold] · 正在启动演示中心 starting the demo centre · {options.windows} 个窗口 windows\n"
+        f"数据目录 data folder: {settings.data}\n"
+        "首次启动要建数据库，约需半分钟。The first start makes a database and takes about half a minute."
+    )
+
+
+def _say_when_up(settings: Settings, begun: float) -> None:
+    address = f"http://{HOST}:{settings.wall_port}/"
+    while not _answers(address + "healthz"):
+        time.sleep(0.3)
+    _say(
+        f"\n  [bold green]{address}[/bold green]   （{time.monotonic() - begun:.0f} 秒 s）\n\n"
+        "  请看 What to look at（模拟时间一秒为一分钟 a real second is a minute）\n"
+        "  · 大屏：每个窗口一盏灯，灯、词、形、原因、时长。 The wall: one light a window, with its reason.\n"
+        "  · 上午 9:36，2号窗口人员离岗：10 分钟预警、15 分钟黄牌、30 分钟红牌，返岗即恢复。\n"
+        "    At 9:36 the clerk of window 2 leaves: notice, yellow, red; then comes back.\n"
+        "  · 9:55 8号窗口一件超承诺时限（黄），10:30 6号窗口一件超法定时限（红）。\n"
+        "    At 9:55 and 10:30 cases pass their promised and legal limits: yellow, red.\n"
+        "  · 10:12 一台摄像机故障，10:24 一台被遮挡：灰灯并说明原因，未知从不算在岗或离岗。\n"
+        "    A camera fails, another is covered: grey with the reason; unknown never counts.\n"
+        f"  · 发给责任人的短信 The messages on the phones: http://{HOST}:{settings.wall_port + 2}/\n\n"
+        "  人员、电话、办件均为虚构。People, numbers and cases are invented.  停止 stop: Ctrl-C"
+    )
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _say_restart(logs: Path) -> Callable[[str, int, float], None]:
+    def say(name: str, status: int, pause: float) -> None:
+        _say(
+            f"[yellow]{name}[/yellow] 进程退出（{status}），{pause:g} 秒后重启 ended, again in {pause:g} s · {logs / name}.log"
+        )
+
+    return say
