@@ -33,27 +33,16 @@ Key = tuple[Any, ...]
 
 
 def replay_rows(centre: Json, lines: list[str], until: datetime | None, folder: Path) -> list[Json]:
-    """The findings of the real thing, through the command itself (in this process)."""
-    from typer.testing import CliRunner
-
-    from mingjing.cli import app
+    """The findings of the real thing: what `mingjing replay --findings` writes, in this process."""
+    from domain.centre import load_centre
+    from domain.findings import finding_to_json
+    from mingjing.replay import replay
 
     write_case(centre, lines, folder)
-    found = folder / "found.jsonl"
-    found.unlink(missing_ok=True)
-    arguments = [
-        "replay",
-        str(folder / "centre.yaml"),
-        str(folder / "events.jsonl"),
-        "--findings",
-        str(found),
-    ]
-    if until is not None:
-        arguments += ["--until", until.isoformat()]
-    result = CliRunner().invoke(app, arguments)
-    if result.exit_code not in (0, 3):
-        raise RuntimeError(f"replay ended with {result.exit_code}: {result.output}") from result.exception
-    return [json.loads(line) for line in found.read_text(encoding="utf-8").splitlines()]
+    rules = load_centre(folder / "centre.yaml")
+    with (folder / "events.jsonl").open("rb") as stream:
+        found = replay(rules, stream, until).findings
+    return [json.loads(json.dumps(finding_to_json(finding, rules.zone))) for finding in found]
 
 
 def write_case(centre: Json, lines: list[str], folder: Path) -> None:

@@ -348,6 +348,12 @@ class Maker:
             beside = self.rng.choice([0, 0, 0, 1, -1, 3600, -7200])
             self.sharp = self.rng.choice(moments)
             at = self.sharp + timedelta(seconds=beside)
+            elsewhere = self.rng.random()
+            if elsewhere < 0.25:
+                # The same time of day on a date before: where an explicit deadline divides days.
+                at -= timedelta(days=self.rng.randint(1, 6))
+            elif elsewhere < 0.4:
+                at = datetime.fromisoformat(self.rng.choice(story)["occurred_at"])
             kind = self.rng.choice(kinds)
             if self.rng.random() < 0.5:
                 # What ends a case comes later than everything else otherwise: move it rather than add it.
@@ -387,6 +393,8 @@ def make(seed: int, cases: int = 30) -> tuple[Json, list[str], datetime | None]:
     calendar = oracle.Calendar(centre)
     seasons = NL_SEASONS if calendar.base == "NL" else CN_SEASONS
     season = rng.choice(seasons)
+    if calendar.base == "CN" and rng.random() < 0.2:
+        season = date(2003, 11, 20) + timedelta(days=rng.randint(0, 8800))
     lines: list[str] = []
     sharp: list[datetime] = []
     for number in range(cases):

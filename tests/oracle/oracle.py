@@ -292,9 +292,8 @@ class Limit:
         while left > 0:
             day -= ONE_DAY
             if day <= self.day_zero:
-                return self.start, due.provisional or self._walked_unpublished(
-                    self.day_zero + ONE_DAY, due.day
-                )
+                first = min(self.day_zero + ONE_DAY, due.day)
+                return self.start, due.provisional or self._walked_unpublished(first, due.day)
             if self.counts(day):
                 left -= 1
         return self.calendar.opening(day), due.provisional or self._walked_unpublished(day, due.day)
@@ -397,7 +396,7 @@ class Case:
         self.found: list[Row] = []
 
     def _item(self, items: dict[str, Json], first: Json | None) -> Json:
-        for event in ([first] if first else []) + self.events:
+        for event in ([first] if first else []) + self.all_events:
             if event.get("item"):
                 return items.get(event["item"], {})
         return {}
@@ -585,7 +584,7 @@ class Case:
             if due.moment < self.now:
                 ends.append(max(due.moment, start))
             closed = min(ends) if ends else None
-            is_open = opened < closed if closed is not None else nominal < self.now
+            is_open = opened < closed if closed is not None else opened <= self.now
             if is_open:
                 self._add("time_limit.notice", opened, closed, due.moment, provisional)
 
