@@ -42,16 +42,29 @@ class Grounds:
         return f"{self.text_zh}\n{self.text_en}"
 
 
-def stored_findings(connection: Connection, centre: str, subjects: Sequence[str]) -> dict[str, list[Finding]]:
-    """All findings of each subject, whatever their state; subjects without any are left out."""
+def stored_findings(
+    connection: Connection, centre: str, subjects: Mapping[str, datetime | None]
+) -> dict[str, list[Finding]]:
+    """What was said of each subject since its moment (None: ever), whatever became of it; for all subjects, also none."""
     rows = connection.execute(
-        f"select subject, {_COLUMNS} from finding where centre = %s and subject = any(%s)",
+        f"select subject, {_COLUMNS} from finding join unnest(%s::text[], %s::timestamptz[]) as u (s, since)"
+        " on subject = s and centre = %s and (since is null or opened_at >= since)",
+        [list(subjects), list(subjects.values()), centre],
+    )
+    found: dict[str, list[Finding]] = {subject: [] for subject in subjects}
+    for subject, *values in rows:
+        found[subject].append(Finding(*values))
+    return found
+
+
+def oldest_open(connection: Connection, centre: str, subjects: Sequence[str]) -> dict[str, datetime]:
+    """When the oldest open finding of each subject opened; subjects without one are left out."""
+    rows = connection.execute(
+        "select subject, min(opened_at) from finding where centre = %s and subject = any(%s) and state = 'open'"
+        " group by subject",
         [centre, list(subjects)],
     )
-    found: dict[str, list[Finding]] = {}
-    for subject, *values in rows:
-        found.setdefault(subject, []).append(Finding(*values))
-    return found
+    return dict(rows.fetchall())
 
 
 def compare(

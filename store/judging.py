@@ -62,9 +62,9 @@ def claim_due(connection: Connection, kind: Kind, centre: str, now: datetime, li
 
 
 def next_look(connection: Connection, centre: str) -> datetime | None:
-    """The earliest moment at which anything is due; ``-infinity`` counts as the year 1."""
+    """The earliest moment at which anything is due; ``-infinity`` comes as the year 2."""
     row = connection.execute(
-        "select greatest(min(look_at), '0001-01-01Z') from ("
+        "select case when min(look_at) < '0002-01-01Z' then '0002-01-01Z' else min(look_at) end from ("
         + " union all ".join(
             f"(select look_at from {table} where centre = %(centre)s and look_at is not null order by look_at limit 1)"
             for table, _ in _TABLES.values()
@@ -149,7 +149,6 @@ class CaseAnswer:
     look_at: datetime | None
     settings_id: str | None
     judged_events: int
-    ineffective: Sequence[bytes]
 
 
 #: Keys of ``status`` and the columns they fill; a key that is absent makes the column empty.

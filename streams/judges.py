@@ -1,0 +1,242 @@
+"""From claimed rows to answers: loads the facts of a batch in a few questions, asks the pure rules, compares.
+
+What a rule raises concerns its one subject: it becomes a :class:`Failed` and the others go on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from detectors.absence import DESK, judge_absence
+from detectors.cases import judge_case
+from detectors.sources import Gap, judge_source
+from detectors.verdict import Verdict
+from domain.centre import Centre
+from domain.events import Event, event_to_json
+from domain.findings import Finding
+from store import judging
+from store.connection import Connection
+from store.dead_letters import Refusal
+from store.findings import Change, Grounds, compare, oldest_open, stored_findings
+from store.judging import Arrival, CaseAnswer, Due
+from streams.rule_settings import centre_under, settings_id, settings_of
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The pure rules, as the detectors have them; tests put their own in place."""
+
+    case: Callable[[Iterable[Event], Centre, datetime], Verdict] = judge_case
+    window: Callable[..., Verdict] = judge_absence
+    source: Callable[..., Verdict] = judge_source
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One judged row: what changes, and what the row becomes."""
+
+    due: Due
+    look_at: datetime | None
+    changes: Sequence[Change] = ()
+    revoked_by: str | None = None
+    letters: Sequence[Refusal] = ()
+    resolved: Sequence[bytes] = ()
+    ineffective: Sequence[bytes] | None = None
+    case: CaseAnswer | None = None
+    status: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything but the row itself is to be written."""
+        return bool(self.changes or self.letters or self.resolved or self.ineffective is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A row that could not be judged or written."""
+
+    due: Due
+    error: Exception
+
+
+Judged = Answer | Failed
+
+_SOON = timedelta(seconds=1)
+
+
+class Court:
+    """Judges claimed rows of every kind for one centre."""
+
+    def __init__(self, centre: Centre, rules: Rules) -> None:
+        self._centre, self._rules = centre, rules
+        self._code = centre.centre.id
+        self.settings = settings_of(centre)
+        self.settings_id = settings_id(self.settings)
+        self._centres: dict[str, Centre] = {self.settings_id: centre}
+
+    def judge(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
+        """``dues`` are of one kind."""
+        if not dues:
+            return []
+        return {"case": self._cases, "window": self._windows, "source": self._sources}[dues[0].kind](
+            connection, dues, now
+        )
+
+    # -- cases -------------------------------------------------------------------------------------------------------
+
+    def _cases(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
+        arrivals = judging.events_of_cases(connection, self._code, [due.name for due in dues])
+        stored = stored_findings(connection, self._code, {due.subject: None for due in dues})
+        return [
+            attempt(due, partial(self._case, connection, due, arrivals[due.name], stored[due.subject], now))
+            for due in dues
+        ]
+
+    def _case(
+        self,
+        connection: Connection,
+        due: Due,
+        arrivals: Sequence[Arrival],
+        stored: Sequence[Finding],
+        now: datetime,
+    ) -> Answer:
+        kept: str | None = due.row["settings_id"]
+        centre = self._centre if kept is None else self._centre_of(connection, kept)
+        verdict = self._rules.case([arrival.event for arrival in arrivals], centre, now)
+        newest = arrivals[-1].event if len(arrivals) != due.row["judged_events"] else None
+        changes = compare(stored, verdict.findings, now, _grounds_of_case(newest))
+        refusals = {refusal.fingerprint: refusal for refusal in map(_without_effect, verdict.ineffective)}
+        before = {bytes(letter) for letter in due.row["ineffective"]}
+        answer = CaseAnswer(
+            due.name,
+            verdict.status,
+            _ahead(verdict.look_at, now),
+            kept or (self.settings_id if verdict.status.get("started_at") else None),
+            len(arrivals),
+        )
+        return Answer(
+            due,
+            answer.look_at,
+            changes,
+            newest.event_id if newest is not None else None,
+            [refusal for fingerprint, refusal in refusals.items() if fingerprint not in before],
+            sorted(before - refusals.keys()),
+            sorted(refusals) if refusals.keys() != before else None,
+            answer,
+        )
+
+    def _centre_of(self, connection: Connection, kept: str) -> Centre:
+        if kept not in self._centres:
+            self._centres[kept] = centre_under(self._centre, judging.load_settings(connection, kept))
+        return self._centres[kept]
+
+    # -- windows -----------------------------------------------------------------------------------------------------
+
+    def _windows(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
+        oldest = oldest_open(connection, self._code, [due.subject for due in dues])
+        since = {}
+        for due in dues:
+            # A day is enough, for no absence crosses the office hours; but what is still open has to be spoken of.
+            calendar = self._centre.open_time(due.name)
+            days = [calendar.local_date(moment) for moment in (now, oldest.get(due.subject, now))]
+            since[due.name] = calendar.day_start(min(days))
+        spans = judging.presence_spans(connection, self._code, since)
+        desk = judging.desk_events(connection, self._code, since, list(DESK))
+        stored = stored_findings(connection, self._code, {due.subject: since[due.name] for due in dues})
+
+        def one(due: Due) -> Answer:
+            verdict = self._rules.window(
+                due.name,
+                spans[due.name],
+                desk[due.name],
+                self._centre,
+                now,
+                since=since[due.name],
+                seen_at=due.row["seen_at"],
+            )
+            changes = compare(stored[due.subject], verdict.findings, now, _LATE_OBSERVATION)
+            return Answer(due, _ahead(verdict.look_at, now), changes, status=dict(verdict.status))
+
+        return [attempt(due, partial(one, due)) for due in dues]
+
+    # -- sources -----------------------------------------------------------------------------------------------------
+
+    def _sources(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
+        reasons = judging.camera_reasons(connection, self._code)
+        stored = stored_findings(connection, self._code, {due.subject: None for due in dues})
+        windows = {
+            camera.id: next(iter({post.window for post in camera.posts}))
+            for camera in self._centre.cameras
+            if len({post.window for post in camera.posts}) == 1
+        }
+
+        def one(due: Due) -> Answer:
+            row = due.row
+            gaps: list[Gap] = []
+            if row["silent_from"] is not None:
+                gaps.append((row["silent_from"], row["heard_at"]))
+            if row["silent_from"] is None or row["heard_at"] is not None:
+                gaps.append((row["last_at"], None))
+            verdict = self._rules.source(
+                row["source"],
+                row["kind"],
+                gaps,
+                self._centre,
+                now,
+                window=windows.get(row["source"]) if row["kind"] == "camera" else None,
+                reason=reasons.get(row["source"]) if row["kind"] == "camera" else None,
+            )
+            # Silences that are over are not spoken of again, and stand.
+            spoken = {finding.finding_id for finding in verdict.findings}
+            open_or_spoken = [f for f in stored[due.subject] if f.state == "open" or f.finding_id in spoken]
+            changes = compare(open_or_spoken, verdict.findings, now, _LATE_SIGN)
+            return Answer(due, _ahead(verdict.look_at, now), changes, status=dict(verdict.status))
+
+        return [attempt(due, partial(one, due)) for due in dues]
+
+
+def attempt(due: Due, judge: Callable[[], Answer]) -> Judged:
+    """What a judge raises concerns its one subject."""
+    try:
+        return judge()
+    except Exception as error:
+        return Failed(due, error)
+
+
+def _ahead(look_at: datetime | None, now: datetime) -> datetime | None:
+    """A rule that asks to be asked again at once would be asked for ever."""
+    return look_at if look_at is None or look_at > now else now + _SOON
+
+
+def _without_effect(entry: tuple[Event, str, str]) -> Refusal:
+    event, code, reason = entry
+    row = event_to_json(event)
+    row.pop("received_at", None)
+    raw = json.dumps(row, ensure_ascii=False, sort_keys=True, default=dict).encode()
+    return Refusal("fold", raw, code, reason, place=f"case:{event.case}", at=event.received_at)
+
+
+def _grounds_of_case(newest: Event | None) -> Grounds:
+    if newest is None:
+        return Grounds(None, "规则、期限或工作日历已更改", "the rules, limits or the calendar have changed")
+    moment = newest.occurred_at.isoformat(timespec="minutes")
+    return Grounds(
+        newest.event_id,
+        f"后到的事件表明其不成立：{newest.kind}（编号 {newest.event_id}，来源 {newest.source}，发生于 {moment}）",
+        f"a later arrival proves it wrong: {newest.kind} ({newest.event_id} of {newest.source}, of {moment})",
+    )
+
+
+_LATE_OBSERVATION = Grounds(
+    None,
+    "后到的观测或窗口状态表明其不成立",
+    "observations or window events that arrived later prove it wrong",
+)
+_LATE_SIGN = Grounds(
+    None, "后到的消息表明该来源当时并未中断", "a message that arrived later shows that it was not silent"
+)

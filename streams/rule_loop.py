@@ -1,0 +1,265 @@
+"""The rule loop: takes what is due, asks the rules, writes findings, steps and messages in one transaction.
+
+Its cost follows the changes: it reads the partial index on ``look_at``, never the cases that can wait. It is woken by
+``NOTIFY``, else by the next ``look_at``, else it looks once a second.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from domain.centre import Centre
+from domain.clock import Clock
+from domain.findings import Finding
+from store import judging
+from store.connection import PASSING, Connection, connect
+from store.dead_letters import Refusal, resolve, write_dead_letters
+from store.findings import write_changes
+from store.ingest import heartbeat
+from store.judging import Due, Kind
+from store.sources import expect_sources, save_source
+from streams.judges import Answer, Court, Failed, Judged, Rules
+from streams.rule_settings import world_id
+
+log = logging.getLogger(__name__)
+
+#: Writes the messages of one change (connection, finding, what happened, now); the composition root gives it.
+Plan = Callable[[Connection, Finding, str, datetime], Any]
+
+KINDS: tuple[Kind, ...] = ("case", "window", "source")
+#: Rows judged in one transaction.
+BATCH = 200
+#: Batches of one kind in one tick, so that a flood of cases does not hold up the windows.
+BATCHES = 5
+#: How long a row that cannot be judged waits, on the system's clock.
+PUSH_AHEAD = timedelta(hours=1)
+#: Real seconds between looks when nothing wakes the loop, and between signs of life.
+POLL = 1.0
+#: Notifications after which something may be due.
+WAKING = frozenset(("event", "window"))
+
+
+@dataclass(frozen=True, slots=True)
+class TickResult:
+    """What one tick did. ``more``: something is due at once. ``next_look``: the next moment known, None = none."""
+
+    judged: int = 0
+    changed: int = 0
+    failed: int = 0
+    more: bool = False
+    next_look: datetime | None = None
+
+
+def no_messages(_connection: Connection, _finding: Finding, _change: str, _now: datetime) -> None:
+    """A plan that tells nobody."""
+
+
+class RuleLoop:
+    """One loop for one centre; any number of them may run on one database.
+
+    Args:
+        plan: writes messages into the outbox in the same transaction as the finding; called once for each step.
+        batch: rows judged in one transaction.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        centre: Centre,
+        clock: Clock,
+        rules: Rules | None = None,
+        plan: Plan = no_messages,
+        *,
+        batch: int = BATCH,
+        real_time: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._dsn, self._centre, self._clock, self._plan = dsn, centre, clock, plan
+        self._code = centre.centre.id
+        self._court = Court(centre, rules or Rules())
+        self._batch, self._real = batch, real_time
+        self._connection: Connection | None = None
+        self._adopted = False
+        self._beat_at = float("-inf")
+
+    def tick(self, now: datetime) -> TickResult:
+        """Judges what is due at ``now``.
+
+        Raises:
+            psycopg.OperationalError, psycopg.InterfaceError: the database is away; nothing half done is left, and the
+                next tick goes on with a new connection.
+        """
+        try:
+            return self._tick(self._open(now), now)
+        except PASSING:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Lets go of the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def run(self, stop: threading.Event) -> None:
+        """Ticks until ``stop``; while the database is away, waits with growing pauses."""
+        pause = 0.1
+        try:
+            while not stop.is_set():
+                try:
+                    with connect(self._dsn, application="mingjing rules listening", autocommit=True) as ears:
+                        ears.execute("listen mingjing")
+                        while not stop.is_set():
+                            result = self.tick(self._clock.now())
+                            pause = 0.1
+                            if not result.more:
+                                self._listen(ears, self._pause(result.next_look), stop)
+                except PASSING as error:
+                    self.close()
+                    log.warning("database away (%s)", str(error).strip().split("\n")[0])
+                    stop.wait(pause)
+                    pause = min(pause * 2, 5.0)
+        finally:
+            self.close()
+
+    # -- one tick ----------------------------------------------------------------------------------------------------
+
+    def _tick(self, connection: Connection, now: datetime) -> TickResult:
+        judged = changed = failed = 0
+        more = False
+        for kind in KINDS:
+            for _ in range(BATCHES):
+                outcomes = self._judge_batch(connection, kind, now)
+                judged += len(outcomes)
+                failed += sum(isinstance(outcome, Failed) for outcome in outcomes)
+                changed += sum(len(outcome.changes) for outcome in outcomes if isinstance(outcome, Answer))
+                if len(outcomes) < self._batch:
+                    break
+            else:
+                more = True
+        if self._real() - self._beat_at >= POLL:
+            heartbeat(connection, "rules", now=now, instance=self._code, detail={"world": self._world})
+            self._beat_at = self._real()
+        next_look = judging.next_look(connection, self._code)
+        return TickResult(judged, changed, failed, more, next_look)
+
+    def _judge_batch(self, connection: Connection, kind: Kind, now: datetime) -> list[Judged]:
+        with connection.transaction():
+            dues = judging.claim_due(connection, kind, self._code, now, self._batch)
+            if not dues:
+                return []
+            outcomes = [
+                self._write(connection, outcome, now) for outcome in self._court.judge(connection, dues, now)
+            ]
+            self._save(connection, kind, [each for each in outcomes if isinstance(each, Answer)], now)
+            for outcome in outcomes:
+                if isinstance(outcome, Failed):
+                    self._set_aside(connection, outcome, now)
+            if any(isinstance(each, Answer) and each.changes for each in outcomes):
+                connection.execute("select pg_notify('mingjing', 'finding')")
+            # Not what wakes this loop: only screens hear it.
+            connection.execute("select pg_notify('mingjing', 'judged')")
+        return outcomes
+
+    def _write(self, connection: Connection, outcome: Judged, now: datetime) -> Judged:
+        """Findings, steps, messages and dead letters of one row; if any of it fails, none of it is written."""
+        if isinstance(outcome, Failed) or not outcome.has_news:
+            return outcome
+        try:
+            with connection.transaction():
+                write_changes(
+                    connection, outcome.due.subject, outcome.changes, now, revoked_by=outcome.revoked_by
+                )
+                for change in outcome.changes:
+                    self._plan(connection, change.finding, change.kind, now)
+                write_dead_letters(connection, outcome.letters, now=now)
+                if outcome.resolved:
+                    resolve(connection, outcome.resolved)
+                if outcome.ineffective is not None:
+                    judging.save_ineffective(connection, self._code, outcome.due.name, outcome.ineffective)
+        except PASSING:
+            raise
+        except Exception as error:
+            return Failed(outcome.due, error)
+        return outcome
+
+    def _save(self, connection: Connection, kind: Kind, answers: Iterable[Answer], now: datetime) -> None:
+        answers = list(answers)
+        judging.save_cases(
+            connection, self._code, [each.case for each in answers if each.case is not None], now
+        )
+        for each in answers:
+            if kind == "window":
+                stale = each.status.get("presence") == "unknown" and each.status.get("reason") == "stale"
+                judging.save_window(connection, self._code, each.due.name, now, each.look_at, stale=stale)
+            elif kind == "source":
+                silent = bool(each.status.get("silent"))
+                save_source(connection, self._code, each.due.name, now, each.look_at, silent=silent)
+        mended = [_letter(each.due, "").fingerprint for each in answers if each.due.failures]
+        if mended:
+            resolve(connection, mended)
+
+    def _set_aside(self, connection: Connection, outcome: Failed, now: datetime) -> None:
+        """One bad row stops nobody: it waits an hour, with the reason in the dead letters."""
+        error = outcome.error
+        log.error("%s cannot be judged: %s", outcome.due.subject, error, exc_info=error)
+        first = next(iter(str(error).strip().splitlines()), "")
+        reason = f"cannot be judged ({type(error).__name__}: {first[:300]}); tried again in an hour and with its next event"
+        write_dead_letters(connection, [_letter(outcome.due, reason)], now=now)
+        judging.push_ahead(connection, outcome.due, self._code, now + PUSH_AHEAD)
+
+    # -- around it ---------------------------------------------------------------------------------------------------
+
+    def _open(self, now: datetime) -> Connection:
+        if self._connection is None:
+            self._connection = connect(self._dsn, application="mingjing rules", autocommit=True)
+        if not self._adopted:
+            self._adopt(self._connection, now)
+            self._adopted = True
+        return self._connection
+
+    def _adopt(self, connection: Connection, now: datetime) -> None:
+        """Once at the start: keeps today's limits for the cases that begin under them, and judges everything again if the
+        centre file, the published calendars or the rules are not those of the last time."""
+        self._world = world_id(self._centre)
+        with connection.transaction():
+            judging.keep_settings(connection, self._court.settings_id, self._court.settings, now)
+            cameras = [camera.id for camera in self._centre.cameras]
+            expect_sources(connection, "camera", self._code, cameras, now)
+            row = connection.execute(
+                "select detail ->> 'world' from heartbeat where role = 'rules' and instance = %s",
+                [self._code],
+            ).fetchone()
+            if row is not None and row[0] not in (None, self._world):
+                count = judging.judge_everything_again(connection, self._code)
+                log.info("settings or calendars have changed: judging %d rows again", count)
+            heartbeat(connection, "rules", now=now, instance=self._code, detail={"world": self._world})
+
+    def _pause(self, next_look: datetime | None) -> float:
+        if next_look is None:
+            return POLL
+        return min(POLL, max(0.0, self._clock.real_seconds(next_look - self._clock.now())))
+
+    def _listen(self, ears: Connection, seconds: float, stop: threading.Event) -> None:
+        """Returns when something may be due, at the latest after ``seconds``."""
+        end = self._real() + seconds
+        while not stop.is_set():
+            # At least a moment: a row that another loop holds stays due, and asking on and on would not help.
+            left = max(0.01, end - self._real())
+            heard = [note.payload for note in ears.notifies(timeout=left, stop_after=1)]
+            if not heard or not WAKING.isdisjoint(heard) or self._real() >= end:
+                return
+
+
+def _letter(due: Due, reason: str) -> Refusal:
+    raw = json.dumps({"subject": due.subject}, ensure_ascii=False).encode()
+    return Refusal("rules", raw, "judge_failed", reason, place=due.subject)
+
+
+__all__ = ["BATCH", "POLL", "PUSH_AHEAD", "Plan", "RuleLoop", "TickResult", "no_messages"]
