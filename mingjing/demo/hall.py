@@ -9,7 +9,8 @@ from typing import Any
 from domain.events import Event
 from mingjing.demo.cases import World
 
-QUEUE, ATTENDANCE = "demo-queue", "demo-attendance"
+#: One system for the whole hall: one that speaks twice a day would count as silent in between.
+SOURCE = "demo-hall"
 
 
 def hall_events(world: World, day: date) -> list[Event]:
@@ -41,17 +42,17 @@ def hall_events(world: World, day: date) -> list[Event]:
             f"{window.id}-in",
             "attendance.clock_in",
             world.moment(day, 8.84 + rng.random() / 20),
-            ATTENDANCE,
+            SOURCE,
             window.id,
             staff,
         )
-        tell(f"{window.id}-open", "window.opened", world.moment(day, 8.95), QUEUE, window.id, staff)
-        tell(f"{window.id}-close", "window.closed", world.moment(day, 17.0), QUEUE, window.id, staff)
+        tell(f"{window.id}-open", "window.opened", world.moment(day, 8.95), SOURCE, window.id, staff)
+        tell(f"{window.id}-close", "window.closed", world.moment(day, 17.0), SOURCE, window.id, staff)
         tell(
             f"{window.id}-out",
             "attendance.clock_out",
             world.moment(day, 17.05 + rng.random() / 20),
-            ATTENDANCE,
+            SOURCE,
             window.id,
             staff,
         )
@@ -67,8 +68,8 @@ def hall_events(world: World, day: date) -> list[Event]:
         ticket = f"{event.window}{number:03d}"
         called = event.occurred_at - timedelta(seconds=rng.uniform(30, 120))
         issued = called - timedelta(minutes=rng.uniform(2, 15))
-        tell(f"{ticket}-1", "queue.ticket_issued", issued, QUEUE, event.window, ticket=ticket)
-        tell(f"{ticket}-2", "queue.called", called, QUEUE, event.window, ticket=ticket)
+        tell(f"{ticket}-1", "queue.ticket_issued", issued, SOURCE, event.window, ticket=ticket)
+        tell(f"{ticket}-2", "queue.called", called, SOURCE, event.window, ticket=ticket)
         served = event.occurred_at + timedelta(minutes=rng.uniform(5, 18))
-        tell(f"{ticket}-3", "queue.served", served, QUEUE, event.window, ticket=ticket)
+        tell(f"{ticket}-3", "queue.served", served, SOURCE, event.window, ticket=ticket)
     return sorted(events, key=lambda event: event.occurred_at)

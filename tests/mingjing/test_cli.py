@@ -12,7 +12,9 @@ from mingjing import cli
 
 
 def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "mingjing", *arguments], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "mingjing", *arguments], capture_output=True, text=True, timeout=60
+    )
 
 
 def test_help_names_every_command_and_imports_none_of_their_modules():
@@ -43,7 +45,11 @@ def test_every_command_explains_itself(name):
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
-        (CentreFileError("centre.yaml", 3, "unknown key 'widows'", "windows"), 2, "centre.yaml:3: unknown key"),
+        (
+            CentreFileError("centre.yaml", 3, "unknown key 'widows'", "windows"),
+            2,
+            "centre.yaml:3: unknown key",
+        ),
         (StoreError("the database does not answer\nsecond line"), 1, "does not answer second line"),
         (FileNotFoundError(2, "No such file or directory", "events.jsonl"), 2, "events.jsonl: No such file"),
     ],

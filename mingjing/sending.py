@@ -1,0 +1,146 @@
+"""``mingjing send FILE``: a file of events into the log of the running system.
+
+Every line is checked here, as at the door. What is refused goes into the log as well, to become a dead letter.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from domain.centre import load_centre
+from domain.clock import Clock
+from domain.errors import EventError, InputError
+from domain.events import MAX_LINE, event_to_json, parse_line
+from mingjing.clocks import make_clock
+from mingjing.settings import Settings
+from streams.publisher import Message, Publisher, open_publisher
+from streams.rejections import rejection
+from streams.topics import CASE_EVENTS, REJECTED_LINES, event_key
+
+#: Exit status when any line was refused (contract, section 5, for `replay`; the same here).
+SOMETHING_REJECTED = 3
+BATCH = 500
+
+
+@dataclass(slots=True)
+class Sent:
+    """How many lines went which way."""
+
+    accepted: int = 0
+    rejected: int = 0
+
+
+def send_file(file: Path, settings: Settings, *, rejected: Path | None = None) -> Sent:
+    """Puts a file into the log; returns when the log has it.
+
+    Args:
+        file: JSONL; ``-`` is standard input.
+        rejected: also writes the refused lines there, with line number and reason.
+
+    Raises:
+        OSError: the file cannot be read, or ``rejected`` not written.
+        LogError: the log cannot be written; sending the file again does no harm.
+        CentreFileError: the centre file is broken.
+    """
+    if str(file) != "-" and file.is_dir():
+        raise InputError(f"{file}: is a folder, not a file of events")
+    centre = load_centre(settings.centre_file) if settings.centre_file.exists() else None
+    clock = make_clock(settings)
+    sent = Sent()
+    with ExitStack() as stack:
+        lines: BinaryIO = sys.stdin.buffer if str(file) == "-" else stack.enter_context(file.open("rb"))
+        out = stack.enter_context(rejected.open("w", encoding="utf-8")) if rejected else None
+        publisher = stack.enter_context(open_publisher(settings.broker_url))
+        batch = _Batch(publisher)
+        for number, line in read_lines(lines):
+            try:
+                event = parse_line(
+                    line,
+                    centre=centre.centre.id if centre else None,
+                    windows=centre.window_ids if centre else None,
+                    now=clock.now(),
+                )
+            except EventError as error:
+                sent.rejected += 1
+                batch.refuse(_refusal(line, number, error, clock))
+                if out is not None:
+                    row = {"line": number, "code": error.code, "field": error.field, "reason": error.reason}
+                    out.write(
+                        json.dumps(row | {"raw": line.decode("utf-8", "replace")}, ensure_ascii=False) + "\n"
+                    )
+                continue
+            sent.accepted += 1
+            row = event_to_json(replace(event, received_at=clock.now()))
+            batch.take((event_key(event), json.dumps(row, ensure_ascii=False).encode()))
+        batch.flush()
+    return sent
+
+
+def read_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Lines with their numbers, empty ones left out. A line beyond the limit is cut a little above it: it will be
+    refused for its length, and a file without a line end does not fill the memory."""
+    number = 0
+    while True:
+        line = file.readline(MAX_LINE + 2)
+        if not line:
+            return
+        number += 1
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = file.readline(MAX_LINE)
+        text = line.removesuffix(b"\n").removesuffix(b"\r")
+        if text.strip():
+            yield number, text
+
+
+def as_message(raw: bytes) -> Message:
+    """A line as it came, on its way back into the log, with the key it would have had."""
+    try:
+        return event_key(parse_line(raw)), raw
+    except EventError:
+        return None, raw
+
+
+def _refusal(line: bytes, number: int, error: EventError, clock: Clock) -> Message:
+    return None, rejection(
+        source="file",
+        raw=line,
+        code=error.code,
+        field=error.field,
+        reason=error.reason,
+        place=str(number),
+        at=clock.now(),
+    )
+
+
+class _Batch:
+    """Gathers messages and puts them into the log a few hundred at a time."""
+
+    def __init__(self, publisher: Publisher) -> None:
+        self._publisher = publisher
+        self._events: list[Message] = []
+        self._refused: list[Message] = []
+
+    def take(self, message: Message) -> None:
+        self._events.append(message)
+        self._flush_full()
+
+    def refuse(self, message: Message) -> None:
+        self._refused.append(message)
+        self._flush_full()
+
+    def _flush_full(self) -> None:
+        if len(self._events) + len(self._refused) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        for topic, messages in ((CASE_EVENTS, self._events), (REJECTED_LINES, self._refused)):
+            if messages:
+                self._publisher.publish(topic, messages)
+                messages.clear()
