@@ -80,7 +80,7 @@ def message_values(
 
     Args:
         params: ``rule``, ``severity``, ``opened_at``; optional ``window``, ``window_name``, ``case``,
-            ``due_at``, ``ack_until``, ``who``, ``provisional``.
+            ``source``, ``stage``, ``due_at`` or ``since`` with ``minutes``, ``ack_until``, ``who``, ``provisional``.
         now: when the message was written (decides whether a moment needs its year).
 
     Raises:
@@ -91,8 +91,12 @@ def message_values(
     def moment(name: str) -> str:
         return moment_words(datetime.fromisoformat(params[name]), now, language)
 
-    due = words["due"].format(moment=moment("due_at")) if params.get("due_at") else ""
-    due = due or words["found"].format(moment=moment("opened_at"))
+    if params.get("since"):
+        due = words["since"].format(moment=moment("since"), minutes=f"{params['minutes']:g}")
+    elif params.get("due_at"):
+        due = words["due"].format(moment=moment("due_at"))
+    else:
+        due = words["found"].format(moment=moment("opened_at"))
     if params.get("provisional"):
         due += words["provisional"]
     ack = ""
@@ -102,7 +106,8 @@ def message_values(
         "signature": words["signature"],
         "level": LEVELS[language][params["severity"]],
         "subject": _subject(params, language),
-        "rule": rule.name,
+        "rule": rule.name
+        + (words["stage"].format(stage=clean(str(params["stage"]))) if params.get("stage") else ""),
         "due": due,
         "act": rule.act.format(who=clean(str(params.get("who") or words["nobody"]))),
         "ack": ack,
@@ -119,7 +124,9 @@ def _subject(params: Mapping[str, Any], language: str) -> str:
         parts.append(named if whole else words["window"].format(name=named))
     if case := params.get("case"):
         parts.append(words["case"].format(case=clean(str(case))))
-    return words["join"].join(parts) or clean(str(params.get("subject") or params.get("centre_name") or ""))
+    if source := params.get("source"):
+        parts.append(words["source"].format(source=clean(str(source))))
+    return words["join"].join(parts) or clean(str(params.get("centre_name") or ""))
 
 
 def render_text(template: str, values: Mapping[str, str], language: str) -> str:

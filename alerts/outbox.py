@@ -19,7 +19,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from alerts.routing import OutboxRow, Plan, Recipient, Skipped
+from alerts.routing import OutboxRow, Plan, Reason, Recipient, Skipped
 from store import Connection
 
 CHANNEL = "mingjing"
@@ -39,17 +39,17 @@ on conflict (idempotency_key) do nothing
 _LEASE = """
 with due as (
     select o.message_id, o.state = 'leased' as was_leased,
-           coalesce(f.state = 'revoked', false) and o.template <> %(correction)s as obsolete
+           coalesce((f.state = 'revoked') <> (o.template = %(correction)s), false) as obsolete
     from outbox o left join finding f on f.finding_id = o.finding_id
     where o.state in ('ready', 'leased') and o.next_try_at <= clock_timestamp() and o.give_up_at > clock_timestamp()
       and (o.state = 'ready' or o.leased_until < clock_timestamp()) and o.channel = %(channel)s
-      and not (o.template = %(correction)s and exists (
+      and not ((o.template = %(correction)s or o.params ->> 'step' like 'reopened%%') and exists (
           select 1 from outbox e where e.finding_id = o.finding_id and e.person = o.person
           and e.state = 'leased' and e.leased_until > clock_timestamp() and e.message_id < o.message_id))
     order by o.next_try_at, o.message_id limit %(limit)s for update of o skip locked)
 update outbox o
 set state = case when obsolete then 'skipped' else 'leased' end,
-    reason = case when obsolete then 'revoked' end,
+    reason = case when obsolete and o.template = %(correction)s then 'reopened' when obsolete then 'revoked' end,
     leased_by = case when obsolete then null else %(by)s end,
     leased_until = case when obsolete then null else clock_timestamp() + %(span)s end,
     attempts = attempts + case when obsolete then 0 else 1 end
@@ -112,27 +112,40 @@ def notify(connection: Connection, table: str = "outbox") -> None:
     connection.execute("select pg_notify(%s, %s)", (CHANNEL, table))
 
 
-def withdraw_unsent(connection: Connection, finding_id: str, reason: str = "revoked") -> int:
-    """Takes back the messages of a finding that are waiting; those being sent right now are left alone."""
+def withdraw_cards(connection: Connection, finding_id: str) -> int:
+    """Takes back what waits to be sent about a finding that is revoked; what is being sent right now is left alone."""
+    return _withdraw(connection, finding_id, "template <> %s", Reason.REVOKED)
+
+
+def withdraw_corrections(connection: Connection, finding_id: str) -> int:
+    """The same for the corrections of a finding that stands after all."""
+    return _withdraw(connection, finding_id, "template = %s", Reason.REOPENED)
+
+
+def _withdraw(connection: Connection, finding_id: str, which: str, reason: Reason) -> int:
     cursor = connection.execute(
-        "update outbox set state = 'skipped', reason = %s where finding_id = %s and state = 'ready' and template <> %s",
-        (reason, finding_id, CORRECTION),
+        f"update outbox set state = 'skipped', reason = %s where finding_id = %s and state = 'ready' and {which}",
+        (reason.value, finding_id, CORRECTION),
     )
     return cursor.rowcount
 
 
-def told_recipients(connection: Connection, finding_id: str) -> list[Recipient]:
-    """Who was, or may have been, told of a finding and has not been told since that it is revoked."""
+def told_recipients(connection: Connection, finding_id: str, *, waiting: bool = False) -> list[Recipient]:
+    """Who was, or may have been, told of a finding and has not been told since that it is revoked.
+
+    ``waiting``: also those whose message waits to be sent.
+    """
     rows = connection.execute(
         """
         select person, phone from (
             select distinct on (person) person, phone, template, message_id from outbox
-            where finding_id = %s and (state in ('leased', 'sent', 'delivered') or template = %s
-                                       or (attempts > 0 and last_error like %s))
+            where finding_id = %(finding)s
+              and (state in ('leased', 'sent', 'delivered') or last_error like %(unclear)s
+                   or (state = 'ready' and (%(waiting)s or template = %(correction)s)))
             order by person, message_id desc) newest
-        where template <> %s order by message_id
+        where template <> %(correction)s order by message_id
         """,
-        (finding_id, CORRECTION, UNCLEAR + "%", CORRECTION),
+        {"finding": finding_id, "unclear": UNCLEAR + "%", "waiting": waiting, "correction": CORRECTION},
     )
     return [Recipient(person, phone) for person, phone in rows]
 
@@ -140,7 +153,7 @@ def told_recipients(connection: Connection, finding_id: str) -> list[Recipient]:
 def lease(connection: Connection, *, channel: str, limit: int, by: str, seconds: float) -> list[Leased]:
     """Takes up to ``limit`` messages of a channel that are due, for ``seconds`` of real time. Commit before sending.
 
-    Messages of a finding that was revoked meanwhile are taken out of the queue on the way: after its correction, the
+    What a revocation (or its undoing) has made untrue is taken out of the queue on the way: after a correction, the
     card itself must not arrive. For the same reason a correction waits while its card is being sent.
     """
     values = {"channel": channel, "limit": limit, "by": by, "span": timedelta(seconds=seconds)}

@@ -38,8 +38,13 @@ class Planner:
         if change == "revoked":
             # Withdraw first: what is waiting now is not sent, so nobody needs to be told that it was wrong.
             # Whoever is being sent to at this moment holds its row and will have been told.
-            outbox.withdraw_unsent(connection, finding.finding_id)
+            outbox.withdraw_cards(connection, finding.finding_id)
             earlier = outbox.told_recipients(connection, finding.finding_id)
+        elif change == "reopened":
+            # Who has heard of its revocation must hear of this; who has not (or only of nothing: a closing sends no
+            # message) knows it already.
+            outbox.withdraw_corrections(connection, finding.finding_id)
+            earlier = outbox.told_recipients(connection, finding.finding_id, waiting=True)
         return plan_messages(
             finding,
             change,

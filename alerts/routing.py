@@ -29,8 +29,10 @@ class Reason(StrEnum):
     NO_PHONE = "no_phone"
     SAME_PHONE = "same_phone"  # another recipient of this finding and step has the same number
     REVOKED = "revoked"  # withdrawn before it was sent
+    REOPENED = "reopened"  # a correction withdrawn before it was sent: the finding stands after all
     OVER = "over"  # an early notice whose matter is already closed
     NOT_MESSAGED = "not_messaged"  # a revocation nobody needs to hear of
+    ALREADY_TOLD = "already_told"  # opens again, but nobody was told that it was over
     NO_NEWS = "no_news"  # a closing sends nothing
 
 
@@ -98,7 +100,7 @@ def plan_messages(
         change: what happened, see :data:`Change`; anything else is no news.
         now: the system's clock.
         token_digest: idempotency key → SHA-256 of the acknowledge token (:meth:`alerts.links.AckLinks.digest`).
-        earlier: for a revocation, who was told of the finding.
+        earlier: for a revocation, who was told of the finding; when it opens again, also who still waits to be.
 
     Returns:
         Rows and skips, in the order of the roles in the centre file. At most one row a phone number.
@@ -119,7 +121,8 @@ def plan_messages(
         return [made.skip("*", Reason.REVOKED)]
     if finding.severity == "notice" and finding.state != "open":
         return [made.skip("*", Reason.OVER)]
-    return list(_once(made, list(_to_roles(made, roles, channel, token_digest, ack_lifetime))))
+    already = frozenset(to.person for to in earlier)
+    return list(_once(made, list(_to_roles(made, roles, channel, token_digest, ack_lifetime, already))))
 
 
 def _to_roles(
@@ -128,6 +131,7 @@ def _to_roles(
     channel: str,
     token_digest: Callable[[str], str],
     lifetime: timedelta,
+    already: frozenset[str],
 ) -> Iterator[OutboxRow | Skipped]:
     people = {person.id: person for person in made.centre.people}
     holders: dict[str, list[str]] = {}
@@ -147,6 +151,9 @@ def _to_roles(
             yield made.skip(person_id, Reason.NO_PHONE)
         else:
             to = Recipient(person.id, person.phone)
+            if to.person in already:
+                yield made.skip(person_id, Reason.ALREADY_TOLD)
+                continue
             yield made.row(to, held, channel, token_digest, made.now + lifetime)
 
 
@@ -183,6 +190,20 @@ def _step(finding: Finding, change: str, now: datetime) -> str:
         return change
     moment = finding.revoked_at if change == "revoked" and finding.revoked_at else now
     return f"{change}@{moment.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
+
+
+def _shown(finding: Finding) -> dict[str, Any]:
+    """What a message shows of ``explain``: the stage; of an absence or a silence its begin, minutes and source."""
+    explain, family = finding.explain, finding.rule.split(".", 1)[0]
+    if family == "stage" and explain.get("stage"):
+        return {"stage": str(explain["stage"])}
+    if family not in ("absence", "source") or not isinstance(explain.get("minutes"), int | float):
+        return {}
+    since = explain.get("since") or explain.get("last_seen")
+    shown: dict[str, Any] = (
+        {"since": str(since), "minutes": explain["minutes"], "due_at": None} if since else {}
+    )
+    return shown | ({"source": str(explain.get("source"))} if family == "source" else {})
 
 
 class _Maker:
@@ -252,6 +273,7 @@ class _Maker:
             "written_at": self.now.astimezone(zone).isoformat(timespec="seconds"),
         }
         facts |= {name: at.astimezone(zone).isoformat() for name, at in moments.items() if at is not None}
+        facts |= _shown(finding)
         return {name: value for name, value in facts.items() if value not in (None, "")}
 
     def _who_acts(self) -> str | None:

@@ -34,7 +34,7 @@ def words(
 
 def test_a_yellow_card_says_what_where_which_rule_due_when_who_and_the_link() -> None:
     assert words() == (
-        "【明镜】黄牌：A07 不动产登记窗口办件LY-0001超承诺时限，时限11月20日17:00。请张三立即办理。"
+        "【明镜】黄牌：A07 不动产登记窗口，办件LY-0001超承诺时限，时限11月20日17:00。请张三立即办理。"
         "请于11月23日17:30前确认：http://127.0.0.1:8050/ack/abcdefghijklmnopqrstuv"
     )
 
@@ -49,13 +49,23 @@ def test_the_same_in_english() -> None:
 def test_a_correction_says_that_nothing_is_to_be_done_and_has_no_link() -> None:
     text = words("finding.correction", link=None)
     assert text == (
-        "【明镜】更正：A07 不动产登记窗口办件LY-0001超承诺时限（黄牌，时限11月20日17:00）已撤销，无须处理，特此说明。"
+        "【明镜】更正：A07 不动产登记窗口，办件LY-0001超承诺时限（黄牌，时限11月20日17:00）已撤销，无须处理，特此说明。"
     )
 
 
-def test_an_absence_has_no_deadline_but_a_moment() -> None:
-    params = {"rule": "absence.red", "severity": "red", "case": None, "due_at": None}
-    assert "窗口离岗，11月20日17:00发现。请张三立即安排人员到岗。" in words("finding.red", **params)
+def test_an_absence_has_no_deadline_but_a_length() -> None:
+    since = {"since": "2026-11-20T16:30:00+08:00", "minutes": 30.0}
+    text = words("finding.red", rule="absence.red", severity="red", case=None, **since)
+    assert "A07 不动产登记窗口无人在岗，自11月20日16:30起已满30分钟。请张三立即安排人员到岗。" in text
+
+
+def test_a_stage_is_named() -> None:
+    assert "环节超时（现场勘验），" in words(rule="stage.overdue", stage="现场勘验")
+
+
+def test_a_silent_source_is_named() -> None:
+    params = {"rule": "source.silent", "severity": "notice", "case": None, "window": None, "source": "C01"}
+    assert "预警：数据源C01数据中断，" in words("finding.notice", **params)
 
 
 def test_a_usual_card_fits_two_parts() -> None:
@@ -67,6 +77,7 @@ def test_every_rule_of_the_contract_has_words(language: str) -> None:
     rules = [
         "time_limit.notice", "time_limit.promised", "time_limit.legal", "acceptance.overdue", "stage.overdue",
         "suspension.overrun", "extension.late", "delivery.overdue", "absence.notice", "absence.yellow", "absence.red",
+        "source.silent",
     ]  # fmt: skip
     general = catalogue.rule_words("unheard.of", language)
     assert "unheard.of" in general.name

@@ -178,3 +178,40 @@ def test_a_finding_that_opens_again_after_a_correction_is_told_again(desk: Desk)
         outbox.confirm(desk.connection, message, provider_id="x", at=NOW, delivered=False)
     desk.issue(dataclasses.replace(make_finding(), state="open"), "reopened")
     assert sorted(m.template for m in take(desk)) == ["finding.yellow", "finding.yellow"]
+
+
+def test_a_finding_whose_closing_was_wrong_is_not_told_again(desk: Desk) -> None:
+    desk.issue(make_finding())
+    outbox.confirm(desk.connection, take(desk, limit=1)[0], provider_id="x", at=NOW, delivered=False)
+    desk.issue(make_finding(), "reopened")
+    assert desk.states() == {"sent": 1, "ready": 1, "skipped:already_told": 2}
+
+
+def test_a_correction_that_waits_is_withdrawn_when_the_finding_stands_after_all(desk: Desk) -> None:
+    desk.issue(make_finding())
+    for message in take(desk):
+        outbox.confirm(desk.connection, message, provider_id="x", at=NOW, delivered=False)
+    revoke(desk)
+    desk.issue(make_finding(), "reopened")
+    assert desk.states() == {"sent": 2, "skipped:reopened": 2, "skipped:already_told": 2}
+
+
+def test_a_correction_that_may_have_arrived_is_followed_by_the_card(desk: Desk) -> None:
+    desk.issue(make_finding(window="A09"))
+    outbox.confirm(desk.connection, take(desk)[0], provider_id="x", at=NOW, delivered=False)
+    revoke(desk)
+    outbox.try_later(desk.connection, take(desk)[0], error=outbox.UNCLEAR + "cut", seconds=0)
+    desk.issue(make_finding(window="A09"), "reopened")
+    assert desk.states() == {"sent": 1, "skipped:reopened": 1, "ready": 1}
+
+
+def test_a_card_sent_again_waits_while_its_correction_is_being_sent(desk: Desk) -> None:
+    desk.issue(make_finding(window="A09"))
+    outbox.confirm(desk.connection, take(desk)[0], provider_id="x", at=NOW, delivered=False)
+    revoke(desk)
+    correction = take(desk)[0]
+    desk.issue(make_finding(window="A09"), "reopened")
+    assert take(desk) == []
+    outbox.try_later(desk.connection, correction, error="HTTP 429", seconds=0)
+    assert [m.template for m in take(desk)] == ["finding.yellow"]
+    assert desk.states() == {"sent": 1, "skipped:reopened": 1, "leased": 1}

@@ -115,6 +115,20 @@ def test_a_finding_that_opens_again_has_new_keys() -> None:
     assert again != decide(change="reopened", now=NOW + timedelta(hours=1))[0].idempotency_key
 
 
+def test_who_was_told_is_not_told_again_when_only_the_closing_was_wrong() -> None:
+    plan = decide(change="reopened", earlier=[Recipient("p1", "13800000001")])
+    assert told(plan) == ["p2"]
+    assert why_not(plan) == {"p1": Reason.ALREADY_TOLD}
+
+
+def test_an_absence_shows_since_when_and_how_long() -> None:
+    explain = {"since": "2026-11-20T16:30:00+08:00", "minutes": 30, "articles": "…"}
+    params = decide(make_finding(rule="absence.red", severity="red", case=None, explain=explain))[0].params
+    assert (params["since"], params["minutes"]) == ("2026-11-20T16:30:00+08:00", 30)
+    assert "due_at" not in params
+    assert "articles" not in params
+
+
 def test_params_hold_no_more_than_a_phone_should_show() -> None:
     finding = make_finding(explain={"applicant": "公民甲", "facts": ["secret"]})
     params = decide(finding)[0].params

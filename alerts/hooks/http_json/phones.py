@@ -38,7 +38,7 @@ WORDS = {
         "messages": "messages",
         "phones": "phones",
         "nothing": "No message yet. With the first yellow or red card the phones of those responsible appear here.",
-        "parts": "{n} parts",
+        "parts": "SMS parts: {n}",
         "away": "The gateway does not answer; this is what it showed before",
         "more": "{n} earlier ones not shown",
         "notice": "Notice",
@@ -65,7 +65,7 @@ header p{margin:0;opacity:.85}header a{color:#cfe6ff;margin-left:auto}
 .sums{display:flex;gap:2rem;padding:1rem 2rem 0;font-size:1.05rem}.sums b{font-size:1.9rem;margin-right:.3rem}
 .phones{display:grid;grid-template-columns:repeat(auto-fill,minmax(310px,1fr));gap:1.6rem;padding:1.2rem 2rem 2rem}
 .phone{background:#10161d;border-radius:34px;padding:12px;box-shadow:0 10px 26px #1a2a3a44}
-.screen{background:#f6f8fa;border-radius:24px;overflow:hidden;display:flex;flex-direction:column;height:480px}
+.screen{background:#f6f8fa;border-radius:24px;overflow:hidden;display:flex;flex-direction:column;height:clamp(420px,64vh,700px)}
 .phone h2{margin:0;padding:.75rem 1rem .6rem;background:#fff;border-bottom:1px solid #dde3ea;font-size:1.06rem;
 display:flex;justify-content:space-between;align-items:baseline}
 .phone h2 span{font-weight:400;color:#4c5a68;font-size:.88rem;font-variant-numeric:tabular-nums}
