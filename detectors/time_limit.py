@@ -74,44 +74,56 @@ def _notices(
     """One notice for each promised due day that stood long enough for its notice to open."""
     calendar, days = centre.working_time, centre.rules.time_limit.notice_before
     claims: list[Claim] = []
-    # Stretches of time with one and the same deadline.
-    stretches: list[tuple[State, Due | None]] = []
-    for state in course.states:
-        due = course.effective(state)
-        if stretches and (due and due.moment) == (stretches[-1][1] and stretches[-1][1].moment):
-            continue
-        stretches.append((state, due))
-    for i, (state, due) in enumerate(stretches):
-        if due is None:
-            continue
-        until = stretches[i + 1][0].at if i + 1 < len(stretches) else stop
-        day = countable_before(due, days, calendar)
-        opened = max(begin, state.at) if day is None else max(begin, state.at, calendar.opening(day))
-        closed, seen = (
-            (until, until) if until is not None and until <= due.moment else (due.moment, due.moment + TICK)
-        )
-        if opened >= closed:
-            continue
-        provisional = due.provisional or calendar.provisional(day or due.ordinal, due.ordinal)
-        claims.append(
-            Claim(
-                NOTICE,
-                "notice",
-                opened_at=opened,
-                seen_from=opened,
-                due_at=due.moment,
-                closed_at=closed,
-                end_seen_from=seen,
-                provisional=provisional,
-                explain=partial(_explain_notice, due, day, state, course, suspensions, calendar, days),
+    stretches = _stretches(course)
+    for i, stretch in enumerate(stretches):
+        end = stretches[i + 1][0][0].at if i + 1 < len(stretches) else stop
+        for j, (state, due) in enumerate(stretch):
+            until = stretch[j + 1][0].at if j + 1 < len(stretch) else end
+            if due is None:
+                break
+            # A suspension may leave the due day and yet take a day before it: then the notice is due earlier.
+            day = countable_before(due, days, calendar)
+            opened = max(begin, state.at) if day is None else max(begin, state.at, calendar.opening(day))
+            if opened >= due.moment or (until is not None and opened >= until):
+                continue
+            by_yellow = end is None or end > due.moment
+            claims.append(
+                Claim(
+                    NOTICE,
+                    "notice",
+                    opened_at=opened,
+                    seen_from=opened,
+                    due_at=due.moment,
+                    closed_at=due.moment if by_yellow else end,
+                    end_seen_from=due.moment + TICK if by_yellow else end,
+                    provisional=due.provisional or calendar.provisional(day or due.ordinal, due.ordinal),
+                    explain=partial(_explain_notice, due, state, course, suspensions, calendar, days),
+                )
             )
-        )
+            break
     return claims
+
+
+def _stretches(course: Course) -> list[list[tuple[State, Due | None]]]:
+    """The states of a course, those with one and the same deadline together.
+
+    What several events of one moment did is one change: nobody knew less in between.
+    """
+    stretches: list[list[tuple[State, Due | None]]] = []
+    for state, after in zip(course.states, [*course.states[1:], None], strict=True):
+        if after is not None and after.at == state.at:
+            continue
+        due = course.effective(state)
+        before = stretches[-1][-1][1] if stretches else None
+        if stretches and (due.moment if due else None) == (before.moment if before else None):
+            stretches[-1].append((state, due))
+        else:
+            stretches.append([(state, due)])
+    return stretches
 
 
 def _explain_notice(
     due: Due,
-    day: int | None,
     state: State,
     course: Course,
     suspensions: tuple[Suspension, ...],
