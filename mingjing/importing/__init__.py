@@ -81,6 +81,17 @@ def _whole_map(format: str, given: dict[str, Any]) -> dict[str, Any]:
     if format == "csv":
         return {"source": "csv", "centre": {"id": "csv"}, **given}
     whole = {**XES_MAP, **given}
+    if "start" not in given and _names_receipts(given.get("activities")):
+        whole["start"] = None
     if isinstance(given.get("columns"), dict):
         whole["columns"] = {**XES_MAP["columns"], **given["columns"]}
     return whole
+
+
+def _names_receipts(activities: object) -> bool:
+    """Whether a map says itself which activity is the receipt, so that none need be made up."""
+    meanings = activities.values() if isinstance(activities, dict) else ()
+    return any(
+        meaning == "case.received" or (isinstance(meaning, dict) and meaning.get("kind") == "case.received")
+        for meaning in meanings
+    )

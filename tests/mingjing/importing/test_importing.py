@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 from collections import Counter
@@ -20,6 +21,8 @@ from domain.events import parse_event
 from mingjing.importing import import_log
 from mingjing.importing.command import import_command
 from mingjing.importing.log_map import LogMap, check_map
+from mingjing.importing.writer import write_yaml
+from mingjing.replay import replay
 
 HEADING = (
     "case:concept:name,case:deadline,case:enddate,case:enddate_planned,case:startdate,"
@@ -177,6 +180,31 @@ def test_it_reads_the_real_permit_log(shared_data, tmp_path):
     assert moments == sorted(moments)
 
 
+def test_replay_of_the_real_log_finds_what_its_own_dates_say(shared_data, tmp_path):
+    """Counted a second time from the table alone: a case is late if it ended, or is still open, after a deadline."""
+    table = shared_data / "permits" / "receipt.csv"
+    with table.open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    now = max(datetime.fromisoformat(row["time:timestamp"]) for row in rows)
+    late: dict[str, set[str]] = {"time_limit.promised": set(), "time_limit.legal": set()}
+    for row in rows:
+        pair = sorted(datetime.fromisoformat(row[name]) for name in ("case:deadline", "case:enddate_planned"))
+        end = datetime.fromisoformat(row["case:enddate"]) if row["case:enddate"] else now
+        for rule, deadline in zip(late, pair, strict=True):
+            if end > deadline:
+                late[rule].add(row["case:concept:name"])
+    imported = import_log(table, "permits")
+    write_yaml(tmp_path / "centre.yaml", imported.centre)
+    result = replay(load_centre(tmp_path / "centre.yaml"), [json.dumps(event) for event in imported.events])
+    assert result.rejected == ()
+    for rule, cases in late.items():
+        assert {finding.case for finding in result.findings if finding.rule == rule} == cases
+    assert {rule: len(cases) for rule, cases in late.items()} == {
+        "time_limit.promised": 216,
+        "time_limit.legal": 205,
+    }
+
+
 # ----------------------------------------------------------------------------------------------------------- csv
 
 
@@ -311,6 +339,12 @@ def test_a_map_for_xes_only_says_what_differs(write):
     events = import_log(write(XES, "log.xes"), "xes", values).events
     assert [event["kind"] for event in events].count("case.accepted") == 3
     assert not any("staff" in event for event in events)
+
+
+def test_no_receipt_is_made_up_where_the_map_names_one(write):
+    events = import_log(write(XES, "log.xes"), "xes", {"activities": {"审查": "case.received"}}).events
+    assert {event["occurred_at"][:10] for event in events} == {"2026-03-01", "2026-03-02", "2026-03-03"}
+    assert len(events) == 3
 
 
 def test_a_bad_xes_event_is_rejected_with_its_line(write):
