@@ -111,23 +111,23 @@ def absence_finding(window: str, severity: str, opened: datetime, minutes: float
 EXPLAIN = {
     "start": "2026-10-23T10:12:00+08:00",
     "first_day_out": "2026-10-23",
-    "due_day": "2026-11-24",
-    "deadline": "2026-11-24T08:37:00+08:00",
+    "due_day": "2026-11-23",
+    "deadline": "2026-11-23T17:00:00+08:00",
     "deadline_at": "close",
     "extension_days": 0,
     "limit": {"days": 20, "unit": "working_day"},
     "excluded": [
-        {"ground": "expert_review", "event_id": "e7", "from": "2026-11-04T09:20:00+08:00", "announced_days": 3,
-         "notice_no": "隆自然特〔2026〕18号", "to": "2026-11-05T16:30:00+08:00", "excluded": ["2026-11-04", "2026-11-05"]},
+        {"ground": "expert_review", "event_id": "e7", "from": "2026-11-04T09:20:00+08:00", "announced_days": 1,
+         "notice_no": "隆自然特〔2026〕18号", "to": "2026-11-04T16:30:00+08:00", "excluded": ["2026-11-04", "2026-11-04"]},
     ],
     "extensions": [],
     "calendar": "CN; chinesecalendar 1.11.0; holidays 0.109; own 5f2a91c0",
     "articles": "行政许可法 art. 42, 45, 82; 民法典 art. 201, 203",
     "deemed_accepted": False,
     "counted_days": [
-        "2026-10-26", "2026-10-27", "2026-10-28", "2026-10-29", "2026-10-30", "2026-11-02", "2026-11-03", "2026-11-06",
+        "2026-10-26", "2026-10-27", "2026-10-28", "2026-10-29", "2026-10-30", "2026-11-02", "2026-11-03", "2026-11-05", "2026-11-06",
         "2026-11-09", "2026-11-10", "2026-11-11", "2026-11-12", "2026-11-13", "2026-11-16", "2026-11-17", "2026-11-18",
-        "2026-11-19", "2026-11-20", "2026-11-23", "2026-11-24",
+        "2026-11-19", "2026-11-20", "2026-11-23",
     ],
 }  # fmt: skip
 
@@ -139,11 +139,11 @@ def mixed(centre: Centre, now: datetime) -> Snapshot:
         return now - timedelta(**span)
 
     findings = [
-        case_finding("B02", "530502-2026-110023", "time_limit.legal", "red", ago(hours=2, minutes=5), now,
+        case_finding("B02", "530502-2026-110023", "time_limit.legal", "red", ago(hours=17, minutes=42), now,
                      item="B-001", explain=EXPLAIN),
         absence_finding("D01", "red", ago(minutes=4), 30),
         absence_finding("A02", "yellow", ago(minutes=2), 15),
-        case_finding("B01", "530502-2026-110187", "time_limit.promised", "yellow", ago(hours=17), now,
+        case_finding("B01", "530502-2026-110187", "time_limit.promised", "yellow", ago(hours=65, minutes=42), now,
                      acknowledged_at=ago(minutes=31), acknowledged_by="赵文斌"),
         case_finding("B02", "530502-2026-110311", "acceptance.overdue", "yellow", ago(hours=1), now),
         case_finding("E01", "530502-2026-110290", "time_limit.notice", "notice", now + timedelta(hours=30), now),

@@ -21,7 +21,7 @@ KNOWN = {
     "start", "limit", "stage", "deemed_accepted", "explicit_deadline", "announced_days", "extensions", "extension",
     "extension_days", "excluded", "used_up", "deadline", "deadline_at", "unpublished_years", "calendar", "articles",
     "counted_days", "first_day_out", "due_day", "stands", "started_by", "receipt", "decision", "event_id", "from", "ground",
-    "notice_no",
+    "notice_no", "window", "kind",
 }  # fmt: skip
 #: A panel is for people: over two years of days nobody checks by hand.
 MOST_DAYS = 800
@@ -167,7 +167,7 @@ def explain_facts(explain: Mapping[str, Any], words: Words) -> list[tuple[str, s
     add("detail_articles", _text(explain.get("articles"), words))
     for key, value in explain.items():
         if key not in KNOWN:
-            add(key, _text(value, words))
+            add(f"detail_{key}" if words.has(f"detail_{key}") else key, _text(value, words))
     return facts
 
 

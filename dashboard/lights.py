@@ -82,18 +82,14 @@ def short_case(case: str | None) -> str:
 def rule_family(rule: str) -> str:
     """``absence.red`` and its kin are one rule to a reader; the severity stands beside it."""
     head = rule.partition(".")[0]
-    return head if head in ("absence", "camera", "source") else rule
+    return head if head in ("absence", "source") else rule
 
 
 def empty_since(finding: FindingFacts, window: WindowFacts | None) -> datetime:
     """Since when the post is empty. The finding opens only when the threshold is reached."""
-    for key in ("absent_since", "since", "empty_since"):
-        value = finding.explain.get(key)
-        if isinstance(value, str):
-            try:
-                return datetime.fromisoformat(value)
-            except ValueError:
-                continue
+    value = finding.explain.get("since")
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
     if window is not None and window.presence == "absent" and window.since is not None:
         return min(window.since, finding.opened_at)
     return finding.opened_at
@@ -112,9 +108,9 @@ def finding_text(
         left = (finding.due_at or now) - now
         key = "finding_time_limit.notice" if left > timedelta(0) else "finding_time_limit.notice_passed"
         text = words(key, case=case, span=words.span(left))
-    elif family in ("camera", "source"):
-        name = finding.subject.partition(":")[2] or finding.subject
-        text = words(f"finding_{family}", name=name, span=words.span(now - finding.opened_at))
+    elif family == "source":
+        kind, _, name = finding.subject.removeprefix("source:").partition(":")
+        text = words("finding_camera" if kind == "camera" else "finding_source", name=name or kind)
     elif words.has(f"finding_{family}"):
         text = words(f"finding_{family}", case=case, span=words.span(late))
     else:
@@ -162,7 +158,9 @@ def judge_light(
         reason = words("reason_blind_store", span=words.span(blind_since))
         return Light("grey", words("light_grey"), reason, seen_at=window.seen_at)
 
-    findings = sorted(window.findings, key=lambda finding: finding.weight)
+    # A silent source is a finding of its own, in the list; on the tile it is what it is: grey, not a card.
+    findings = [finding for finding in window.findings if rule_family(finding.rule) != "source"]
+    findings.sort(key=lambda finding: finding.weight)
     if findings:
         worst = findings[0]
         absent = rule_family(worst.rule) == "absence"
