@@ -12,7 +12,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -114,8 +114,7 @@ class EventLog:
         self._data_version = -1
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            # Made by us first, so that the log and its -wal (which copies its mode) hold no names for others to read.
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            self._create()
         except OSError as error:
             raise LogError(f"the event log {self.path} cannot be opened: {error.strerror}") from error
         with self._clear_errors("opened"):
@@ -123,6 +122,13 @@ class EventLog:
                 self.path, timeout=busy_timeout, isolation_level=None, check_same_thread=False
             )
             self._prepare(durable, busy_timeout)
+
+    def _create(self) -> None:
+        # Made by us, so that the log and its -wal (which copies its mode) hold no names for others to read. Only where
+        # there is none: closing any other handle of an open database drops the locks this process holds on it (POSIX), and
+        # another process would then take itself for the last one and delete the -wal under us.
+        with suppress(FileExistsError):
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
     def _prepare(self, durable: bool, busy_timeout: float) -> None:
         if self._db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":

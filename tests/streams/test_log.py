@@ -180,6 +180,31 @@ def test_many_writers_lose_nothing_and_keep_each_ones_order(
     assert sorted(seen) == [(writer, at) for writer, keys in enumerate(plan) for at in range(len(keys))]
 
 
+_OPEN_AND_CLOSE = """
+import sys
+from streams.local_transport import EventLog
+log = EventLog(sys.argv[1])
+print(len(log.read("t", 0, 0, 100)))
+log.close()
+"""
+
+
+@pytest.mark.process
+def test_processes_that_come_and_go_do_not_cut_off_one_that_stays(tmp_path: Path) -> None:
+    def visitor() -> int:
+        found = subprocess.run(
+            [sys.executable, "-c", _OPEN_AND_CLOSE, str(tmp_path / "log.db")], capture_output=True, check=True
+        )
+        return int(found.stdout)
+
+    staying = EventLog(tmp_path / "log.db")
+    staying.append(entries("t", 1, partition=0))
+    EventLog(tmp_path / "log.db").close()  # a second handle in one process must not cost the first its locks
+    assert visitor() == 1
+    staying.append(entries("t", 1, partition=0))
+    assert visitor() == 2
+
+
 _WRITE_FOR_EVER = """
 import sys
 from streams.local_transport import Entry, EventLog

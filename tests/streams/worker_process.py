@@ -1,0 +1,31 @@
+"""A real worker over the store of tests. Started by test_worker.py: ``python -m tests.streams.worker_process STORE``.
+
+While the file STORE.away exists, the store fails like a database that is away; STORE.slow makes each write take 20 ms.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from streams.app import BoundedWorker, create_app
+from streams.settings import load_stream_settings
+from tests.streams.fakes import SqliteWriter
+
+store = Path(sys.argv[1])
+
+
+def fail(kind: str, rows: Sequence[Any]) -> None:
+    if store.with_suffix(".away").exists():
+        raise psycopg.OperationalError("the test took the database away")
+    if store.with_suffix(".slow").exists():
+        time.sleep(0.02)
+
+
+app = create_app(load_stream_settings(), open_writer=lambda: SqliteWriter(store, fail))
+BoundedWorker(app, loglevel="WARN", quiet=True, redirect_stdouts=False).execute_from_commandline()
