@@ -84,7 +84,9 @@ class Media:
     def start(self) -> float:
         """Media time of the beginning, seconds."""
         stream = self._stream
-        return float(stream.start_time * stream.time_base) if stream.start_time is not None else 0.0
+        if stream.start_time is None or stream.time_base is None:
+            return 0.0
+        return float(stream.start_time * stream.time_base)
 
     def seek(self, t: float) -> None:
         """Goes to the last keyframe at or before ``t`` seconds after the beginning (recordings only)."""
@@ -105,7 +107,7 @@ class Media:
             for packet in self._container.demux(self._stream):
                 try:
                     frames = packet.decode()
-                except (av.error.InvalidDataError, av.error.ValueError):
+                except (av.error.InvalidDataError, ValueError):
                     self.broken += 1
                     continue
                 for frame in frames:
@@ -142,6 +144,6 @@ def _failure(name: str, error: BaseException) -> SourceError:
         return SourceError("refused", f"{name}: the connection is refused")
     if isinstance(error, av.error.ExitError | TimeoutError):
         return SourceError("no_frame", f"{name}: sends nothing")
-    if isinstance(error, av.error.InvalidDataError | av.error.ValueError | IsADirectoryError):
+    if isinstance(error, av.error.InvalidDataError | ValueError | IsADirectoryError):
         return SourceError("undecodable", f"{name}: is not a video that can be decoded")
     return SourceError("unreachable", f"{name}: {masked(str(getattr(error, 'strerror', None) or error))}")

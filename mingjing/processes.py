@@ -137,6 +137,15 @@ def worker(context: Context) -> None:
     BoundedWorker(app, loglevel=level, quiet=True, redirect_stdouts=False).execute_from_commandline()
 
 
+def rules(context: Context) -> None:
+    """The rule loop: judges what is due, writes findings and their messages in one transaction."""
+    from alerts.planner import Planner
+    from streams.rule_loop import RuleLoop
+
+    plan = Planner(context.centre, context.links, channel=context.channel)
+    RuleLoop(context.dsn, context.centre, context.clock, plan=plan).run(context.stop)
+
+
 def sender(context: Context) -> None:
     """Takes messages from the outbox to the gateway, or writes them to the log."""
     from alerts.hooks.registry import open_hook
@@ -213,6 +222,7 @@ def simulator(context: Context) -> None:
 PROCESSES: dict[str, Callable[[Context], None]] = {
     "database": database,
     "worker": worker,
+    "rules": rules,
     "sender": sender,
     "wall": wall,
     "gateway": gateway,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 import cv2
@@ -17,11 +17,12 @@ from detectors.presence.posts import Post
 
 DARK_MEAN, DARK_SPREAD = 14.0, 5.0
 FLAT_SPREAD = 6.0
-COVERED_MATCH, COVERED_SPREAD = 0.25, 12.0
+COVERED_MATCH, COVERED_SPREAD, COVERED_TEXTURE = 0.25, 12.0, 0.35
 MOVED_MATCH, MOVED_BLOCKS = 0.5, 0.25
 BLURRED_RATIO = 0.55
-LIGHT_JUMP, LIGHT_SHARE, LIGHT_SETTLES = 0.25, 0.7, 1.0
-LARGEST_SHIFT = 0.03
+LIGHT_JUMP, LIGHT_SHARE, LIGHT_SETTLES = 0.35, 0.7, 1.0
+SHIFTED_MATCH = 0.8
+LARGEST_SHIFT = 0.05
 """Of the picture's width: a camera that trembles or was nudged by so little still shows its posts."""
 TEXTURE = 9.0
 """Least local energy of the relief (σ 3) where a place can be recognised at all."""
@@ -47,6 +48,18 @@ class _Reference:
     relief: Plane
     known: NDArray[np.bool_]
     sharpness: float
+    texture: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """How a picture compares with a reference: share of the known surroundings recognised (None: too few known), share
+    of blocks recognised well, the shift that fits best, and whether only a shift beyond all bearing explains it."""
+
+    match: float | None = None
+    blocks: float = 1.0
+    shift: Shift = (0.0, 0.0)
+    far: bool = False
 
 
 class CameraHealth:
@@ -58,7 +71,7 @@ class CameraHealth:
         self._references: list[_Reference] = []
         self._freeze = FreezeWatch()
         self._frozen = False
-        self._matches: deque[tuple[float, float]] = deque(maxlen=5)
+        self._unlike: deque[bool] = deque(maxlen=5)
         self._sharpness: deque[float] = deque(maxlen=5)
         self._before: tuple[float, Plane] | None = None
         self._light_until = float("-inf")
@@ -84,8 +97,9 @@ class CameraHealth:
         if not self._references:
             self._learn(picture)
             return Health(None)
-        match, blocks, shift = self._match(picture)
-        reason = self._reason(picture, match, blocks, spread, jumped)
+        found = self._match(picture)
+        match, shift = found.match, found.shift
+        reason = self._reason(picture, found, spread, jumped)
         if (
             reason is None
             and match is not None
@@ -95,18 +109,16 @@ class CameraHealth:
             self._learn(picture)
         return Health(reason, shift, match)
 
-    def _reason(
-        self, picture: Picture, match: float | None, blocks: float, spread: float, jumped: bool
-    ) -> str | None:
-        if match is not None:
-            if match < COVERED_MATCH and spread < COVERED_SPREAD:
+    def _reason(self, picture: Picture, found: _Found, spread: float, jumped: bool) -> str | None:
+        if found.match is not None:
+            if found.match < COVERED_MATCH and spread < COVERED_SPREAD:
                 return "covered"
-            self._matches.append((match, blocks))
-            if (
-                median(m for m, _ in self._matches) < MOVED_MATCH
-                and median(b for _, b in self._matches) < MOVED_BLOCKS
-            ):
-                return "moved"
+            self._unlike.append(
+                found.far or (found.match < MOVED_MATCH and found.blocks < MOVED_BLOCKS),
+            )
+            if 2 * sum(self._unlike) > len(self._unlike):
+                texture = _textured(picture.relief).mean()
+                return "covered" if texture < COVERED_TEXTURE * self._references[0].texture else "moved"
         outside = self._mask(picture.small.shape)
         self._sharpness.append(_sharpness(picture.small, outside))
         if median(self._sharpness) < BLURRED_RATIO * self._references[0].sharpness:
@@ -127,28 +139,35 @@ class CameraHealth:
                 self._light_until = t + LIGHT_SETTLES
         return t < self._light_until
 
-    def _match(self, picture: Picture) -> tuple[float | None, float, Shift]:
-        """Share of known surroundings still recognised, share of blocks well recognised, and the shift."""
-        best: tuple[float | None, float, Shift] = (None, 1.0, (0.0, 0.0))
+    def _match(self, picture: Picture) -> _Found:
+        best = _Found()
         for reference in self._references:
             if reference.known.mean() < 0.01:
                 continue
-            result = _compare(reference, picture.relief, (0.0, 0.0))
-            if result[0] < 0.9:
+            found = _compare(reference, picture.relief)
+            if found.match is not None and found.match < 0.9:
                 shift = _shift(reference.relief, picture.relief)
-                if shift != (0.0, 0.0):
-                    result = max(result, _compare(reference, picture.relief, shift))
-            if best[0] is None or result[0] > best[0]:
-                best = result
-            if result[0] >= 0.8:
+                moved = _compare(reference, picture.relief, shift)
+                if moved.match is not None and moved.match > found.match + 0.1:
+                    if max(abs(shift[0]), abs(shift[1])) <= LARGEST_SHIFT * SMALL_WIDTH:
+                        found = moved
+                    elif moved.match >= SHIFTED_MATCH:
+                        found = replace(found, far=True)
+            if best.match is None or (found.match or 0.0) > best.match:
+                best = found
+            if (best.match or 0.0) >= 0.8:
                 break
         return best
 
     def _learn(self, picture: Picture) -> None:
-        energy = cv2.boxFilter(picture.relief**2, -1, (11, 11))
+        textured = _textured(picture.relief)
         outside = self._mask(picture.small.shape)
         reference = _Reference(
-            picture.small, picture.relief, (energy > TEXTURE) & outside, _sharpness(picture.small, outside)
+            picture.small,
+            picture.relief,
+            textured & outside,
+            _sharpness(picture.small, outside),
+            float(textured.mean()),
         )
         if len(self._references) == _REFERENCES:
             del self._references[1]
@@ -166,7 +185,7 @@ class CameraHealth:
         return self._outside
 
 
-def _compare(reference: _Reference, relief: Plane, shift: Shift) -> tuple[float, float, Shift]:
+def _compare(reference: _Reference, relief: Plane, shift: Shift = (0.0, 0.0)) -> _Found:
     z = similarity(reference.relief, shifted(relief, shift))
     good = (z > 0.5) & reference.known
     known = reference.known.astype(np.float32)
@@ -177,17 +196,19 @@ def _compare(reference: _Reference, relief: Plane, shift: Shift) -> tuple[float,
     good_block = cv2.resize(good.astype(np.float32), size, interpolation=cv2.INTER_AREA)
     counted = per_block > 0.1
     blocks = float((good_block[counted] / per_block[counted] > 0.8).mean()) if counted.any() else 1.0
-    return float(good.sum() / max(1, reference.known.sum())), blocks, shift
+    return _Found(float(good.sum() / max(1, reference.known.sum())), blocks, shift)
 
 
 def _shift(reference: Plane, relief: Plane) -> Shift:
-    """How far ``relief`` lies from the reference, in pixels; (0, 0) where that is not clear or more than allowed."""
+    """How far ``relief`` lies from the reference, in pixels; (0, 0) where that is not clear."""
     window = cv2.createHanningWindow((reference.shape[1], reference.shape[0]), cv2.CV_32F)
-    clipped = [np.clip(plane, -30, 30) for plane in (reference, relief)]
-    (dx, dy), response = cv2.phaseCorrelate(clipped[0], clipped[1], window)
-    if response < 0.05 or max(abs(dx), abs(dy)) > LARGEST_SHIFT * SMALL_WIDTH:
-        return 0.0, 0.0
-    return dx, dy
+    (dx, dy), response = cv2.phaseCorrelate(np.clip(reference, -30, 30), np.clip(relief, -30, 30), window)
+    return (dx, dy) if response >= 0.05 else (0.0, 0.0)
+
+
+def _textured(relief: Plane) -> NDArray[np.bool_]:
+    """Where the picture has enough structure to be recognised."""
+    return np.asarray(cv2.boxFilter(relief**2, -1, (11, 11)) > TEXTURE, dtype=np.bool_)
 
 
 def _sharpness(small: Plane, where: NDArray[np.bool_]) -> float:

@@ -91,18 +91,29 @@ class PersonDetector:
         self._passing = [PassingFilter() for _ in posts.posts]
         self._departure = [DepartureCheck() for _ in posts.posts]
         self.people: list[Person] = []
-        """The people of the last look, for whoever wants to mask or draw them."""
+        """The people of the last look, boxes as they lie in the view the posts were drawn on."""
 
     def look(self, picture: Picture, shift: Shift = (0.0, 0.0)) -> Sequence[Look]:
-        plain = stretched(cv2.resize(picture.image, (INPUT_SIZE, INPUT_SIZE), interpolation=cv2.INTER_AREA))
-        people = self._net.find(plain)
+        size = (INPUT_SIZE, INPUT_SIZE)
+        reduced = cv2.resize(picture.image, size, interpolation=cv2.INTER_AREA)
+        plain = stretched(np.asarray(reduced, dtype=np.uint8))
+        # The posts were drawn on the first view; where the camera has shifted since, so has everybody in it.
+        right, down = shift[0] / picture.small.shape[1], shift[1] / picture.small.shape[0]
+        people = self._find(plain, right, down)
         best = self._best(people)
         if any(person is None or person.score < SEEN_SCORE for person in best):
-            second = self._net.find(np.asarray(cv2.medianBlur(plain, 5), dtype=np.uint8))
+            second = self._find(np.asarray(cv2.medianBlur(plain, 5), dtype=np.uint8), right, down)
             people = people + second
             best = [_better(a, b) for a, b in zip(best, self._best(second), strict=True)]
         self.people = [person for person in people if person.score >= SEEN_SCORE]
         return [self._answer(index, person, picture, shift) for index, person in enumerate(best)]
+
+    def _find(self, image: Image, right: float, down: float) -> list[Person]:
+        return [
+            Person((x - right, y - down, w, h), person.score)
+            for person in self._net.find(image)
+            for x, y, w, h in [person.box]
+        ]
 
     def _best(self, people: Sequence[Person]) -> list[Person | None]:
         best: list[Person | None] = [None] * len(self._posts.posts)

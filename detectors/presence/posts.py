@@ -98,8 +98,8 @@ class PostMap:
         Measured against the smaller, because careless operators draw posts both much tighter and much wider than a
         person; the share of the post alone never reaches 0.4 on the wide ones.
         """
-        x0, x1 = (int(round(np.clip(v, 0, 1) * _GRID)) for v in (box[0], box[0] + box[2]))
-        y0, y1 = (int(round(np.clip(v, 0, 1) * _GRID)) for v in (box[1], box[1] + UPPER_PART * box[3]))
+        x0, x1 = (round(float(np.clip(v, 0, 1)) * _GRID) for v in (box[0], box[0] + box[2]))
+        y0, y1 = (round(float(np.clip(v, 0, 1)) * _GRID) for v in (box[1], box[1] + UPPER_PART * box[3]))
         area = (x1 - x0) * (y1 - y0)
         if area <= 0:
             return 0.0

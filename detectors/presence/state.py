@@ -96,7 +96,7 @@ class StateMachine:
             return "unknown", self._commonest(reasons, last)
         return "unknown", "restart" if seen < self._limits.absent else "few_looks"
 
-    def _commonest(self, reasons: Counter[str | None], last: Look) -> str:
+    def _commonest(self, reasons: Counter[str], last: Look) -> str:
         if last.reason is not None:
             return last.reason
-        return reasons.most_common(1)[0][0] or "few_looks"
+        return reasons.most_common(1)[0][0] if reasons else "few_looks"

@@ -56,6 +56,7 @@ class World:
         self.zone = centre.zone
         self.items = {item.code: item for item in centre.items}
         self.cases_of = lru_cache(maxsize=200)(self._cases_of)
+        self.late_cases_of = lru_cache(maxsize=200)(self._late_cases_of)
 
     # -- working days ----------------------------------------------------------------------------------------------
 
@@ -94,8 +95,13 @@ class World:
                 case = f"{self.centre.centre.id}-{day:%Y%m%d}-{serial:04d}"
                 life = _Life(self, rng, case, window.id, rng.choice(window.staff or [""]))
                 events += life.events(self.items[rng.choice(known)], day)
-        events += late_case_events(self.centre, day, self.after(day, 1), DESKS)
         return tuple(sorted(events, key=_when))
+
+    def _late_cases_of(self, day: date) -> tuple[Event, ...]:
+        """The cases accepted on a day for the incidents of the next; of days that were played, not of the history."""
+        if not self.is_working(day):
+            return ()
+        return tuple(sorted(late_case_events(self.centre, day, self.after(day, 1), DESKS), key=_when))
 
     def between(self, after: datetime, until: datetime) -> list[Event]:
         """Events of all cases with ``after < occurred_at <= until``, in order."""
@@ -105,10 +111,10 @@ class World:
         )
         found: list[Event] = []
         while day <= last:
-            events = self.cases_of(day)
-            low = bisect_right(events, after, key=_when)
-            high = bisect_right(events, until, key=_when)
-            found += events[low:high]
+            for events in (self.cases_of(day), self.late_cases_of(day)):
+                low = bisect_right(events, after, key=_when)
+                high = bisect_right(events, until, key=_when)
+                found += events[low:high]
             day += timedelta(days=1)
         return sorted(found, key=_when)
 
@@ -116,9 +122,10 @@ class World:
         """The cases that began on each of the last ``days`` working days before that of ``until``, newest day first:
         what has happened to them up to ``until``."""
         day = until.astimezone(self.zone).date()
-        for _ in range(days):
+        for number in range(days):
             day = self.after(day, -1)
-            yield [event for event in self.cases_of(day) if event.occurred_at <= until]
+            events = self.cases_of(day) + (self.late_cases_of(day) if number == 0 else ())
+            yield [event for event in events if event.occurred_at <= until]
 
 
 def _when(event: Event) -> datetime:

@@ -113,8 +113,9 @@ class Simulator:
         done = set(self.progress.history_done)
         days = _working_days_before(self._world, self.progress.live_from, HISTORY_DAYS)
         for day, events in zip(days, self._world.history(self.progress.live_from, HISTORY_DAYS), strict=True):
-            # The events of one case stand together, so that it is judged once and not once an event.
-            events.sort(key=lambda event: (event.case or "", event.occurred_at))
+            # Case by case, and of each case the end first: a case whose first half alone has been read looks overdue,
+            # one whose second half alone has been read looks like nothing.
+            events.sort(key=lambda event: (event.case or "", event.event_id), reverse=True)
             if day.isoformat() in done or not events:
                 continue
             for event in events[:-1]:
