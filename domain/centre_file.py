@@ -18,6 +18,18 @@ from domain.errors import CentreFileError
 #: Where a value stands: keys and list positions from the top of the file.
 Place = tuple[Hashable, ...]
 MAX_BYTES = 8_388_608
+#: pydantic's words are for programmers; these are for whoever writes the file.
+PLAIN = {
+    "string_type": "must be text; put it in quotes",
+    "list_type": "must be a list",
+    "dict_type": "must be a block of keys",
+    "model_type": "must be a block of keys",
+    "int_type": "must be a whole number",
+}
+_PREFIX = "tag:yaml.org,2002:"
+_TAGS = frozenset(
+    _PREFIX + name for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")
+)
 
 
 def read_centre(path: str | Path) -> Centre:
@@ -80,6 +92,10 @@ def _construct(
     lines.setdefault(place, node.start_mark.line + 1)
     if id(node) in above:
         raise CentreFileError(file, node.start_mark.line + 1, "an alias refers to what it stands in")
+    if node.tag not in _TAGS:
+        raise CentreFileError(
+            file, node.start_mark.line + 1, f"'{node.tag.removeprefix(_PREFIX)}' is not allowed here"
+        )
     if len(lines) > 500_000:
         raise CentreFileError(file, node.start_mark.line + 1, "has too many values")
     if isinstance(node, yaml.MappingNode):
@@ -124,7 +140,7 @@ def _explain(error: ValidationError, lines: dict[Place, int], file: str) -> Cent
     problems = error.errors(include_url=False, include_context=False)
     unknown = [p for p in problems if p["type"] == "extra_forbidden"]
     # A union of shapes fails once per shape: the deepest place is the shape that was meant.
-    shape = ("dict_type", "list_type", "none_required")
+    shape = ("dict_type", "list_type", "none_required")  # of a union, the branch that was not meant
     chosen = min(
         unknown or problems,
         key=lambda p: (
@@ -153,8 +169,7 @@ def _explain(error: ValidationError, lines: dict[Place, int], file: str) -> Cent
     name = message.split(":", 1)[0]
     if (*place, name) in lines:  # a check of the whole object names the key it is about
         line = lines[(*place, name)]
-    if chosen["type"] == "string_type":
-        message = "must be text; put it in quotes"
+    message = PLAIN.get(chosen["type"], message)
     shown = _dotted(place)
     return CentreFileError(file, line, f"{shown}: {message}" if shown else message)
 

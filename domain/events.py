@@ -233,7 +233,8 @@ def _days(data: Mapping[str, Any], required: bool) -> None:
 
 
 def _suspended(data: Mapping[str, Any]) -> None:
-    if data.get("ground") not in GROUNDS:
+    ground = data.get("ground")
+    if not isinstance(ground, str) or ground not in GROUNDS:
         raise EventError("bad_data", "data.ground", f"must be one of {', '.join(sorted(GROUNDS))}")
     _days(data, required=False)
 
