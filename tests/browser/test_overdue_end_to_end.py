@@ -49,8 +49,8 @@ def accepted(case: str, deadline: datetime, at: datetime) -> dict[str, Any]:
 @pytest.mark.browser
 @pytest.mark.process
 @pytest.mark.timeout(180)
-def test_it_turns_the_tile_red_within_a_second_and_sends_one_message(system: System, page: Any) -> None:
-    page.goto(wall(system))
+def test_it_turns_the_tile_red_within_a_second_and_sends_one_message(system: System, open_page: Any) -> None:
+    page = open_page(wall(system)).page
     page.wait_for_function("document.querySelector('#tile-0 .tile-id').textContent === 'A01'", timeout=20_000)
     page.evaluate(NOTE_WHEN_RED)
     now = datetime.now(UTC)
