@@ -115,7 +115,7 @@ class Simulator:
         for day, events in zip(days, self._world.history(self.progress.live_from, HISTORY_DAYS), strict=True):
             # Case by case, and of each case the end first: a case whose first half alone has been read looks overdue,
             # one whose second half alone has been read looks like nothing.
-            events.sort(key=lambda event: (event.case or "", event.event_id), reverse=True)
+            events.sort(key=lambda event: (event.case or "", event.occurred_at, event.event_id), reverse=True)
             if day.isoformat() in done or not events:
                 continue
             for event in events[:-1]:
