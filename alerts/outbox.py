@@ -19,6 +19,7 @@ from typing import Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from alerts.messages import mask_phone
 from alerts.routing import OutboxRow, Plan, Reason, Recipient, Skipped
 from store import Connection
 
@@ -235,6 +236,19 @@ def bury_overdue(connection: Connection) -> int:
         """
     )
     return cursor.rowcount
+
+
+def list_dead(connection: Connection, limit: int = 100) -> list[dict[str, Any]]:
+    """Messages that were given up, newest first, with the reason and the gateway's words; numbers are masked."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            """
+            select idempotency_key, finding_id, person, phone, channel, template, reason, last_error, attempts, created_at
+            from outbox where state = 'dead' order by message_id desc limit %s
+            """,
+            (limit,),
+        ).fetchall()
+    return [row | {"phone": mask_phone(row["phone"])} for row in rows]
 
 
 def revive(

@@ -113,10 +113,13 @@ def test_a_message_past_its_own_deadline_dies_with_the_reason(desk: Desk) -> Non
     assert desk.states() == {"dead:gave_up": 2}
 
 
-def test_the_dead_rise_under_their_old_keys(desk: Desk) -> None:
+def test_the_dead_are_listed_and_rise_under_their_old_keys(desk: Desk) -> None:
     desk.issue(make_finding())
     mine = take(desk, limit=1)[0]
     outbox.bury(desk.connection, mine, reason="refused", error="HTTP 401")
+    (dead,) = outbox.list_dead(desk.connection)
+    assert (dead["reason"], dead["last_error"], dead["attempts"]) == ("refused", "HTTP 401", 1)
+    assert dead["phone"] == "138****0001"
     assert outbox.revive(desk.connection, [mine.idempotency_key, "unknown"]) == [mine.idempotency_key]
     assert take(desk)[0].idempotency_key == mine.idempotency_key
 

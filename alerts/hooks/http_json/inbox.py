@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 _SCHEMA = """
 create table if not exists accepted (
-    n integer primary key autoincrement, key text not null, phone text not null, template text not null,
+    n integer primary key, key text not null, phone text not null, template text not null,
     text text not null, severity text not null, created_at text not null, received_at real not null,
     provider_id text not null, body_hash text not null);
 create index if not exists accepted_key on accepted (key);
@@ -73,14 +73,22 @@ class Inbox:
             severity = (
                 "correction" if body["template"].endswith("correction") else body["template"].split(".")[-1]
             )
-            cursor = self._db.execute(
-                "insert into accepted (key, phone, template, text, severity, created_at, received_at, provider_id, "
-                "body_hash) values (?, ?, ?, ?, ?, ?, ?, '', ?)",
-                (key, body["to"], body["template"], body["text"], severity, body["created_at"], at, digest),
-            )
-            provider_id = f"G{cursor.lastrowid:08d}"
+            (n,) = self._db.execute("select coalesce(max(n), 0) + 1 from accepted").fetchone()
+            provider_id = f"G{n:08d}"
             self._db.execute(
-                "update accepted set provider_id = ? where n = ?", (provider_id, cursor.lastrowid)
+                "insert into accepted values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    n,
+                    key,
+                    body["to"],
+                    body["template"],
+                    body["text"],
+                    severity,
+                    body["created_at"],
+                    at,
+                    provider_id,
+                    digest,
+                ),
             )
         return Receipt("new", provider_id)
 

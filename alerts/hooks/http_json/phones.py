@@ -107,7 +107,7 @@ def phones_page(part: str, language: str, nonce: str) -> str:
 def phones_part(
     messages: Sequence[Accepted], totals: tuple[int, int, int], names: Mapping[str, str], language: str
 ) -> str:
-    """Counts and phones, the phone with the newest message first.
+    """Counts and phones, in the order of their numbers.
 
     Args:
         messages: newest first.
@@ -124,7 +124,8 @@ def phones_part(
     phones: dict[str, list[Accepted]] = {}
     for message in messages:
         phones.setdefault(message.phone, []).append(message)
-    drawn = [_phone(phone, inbox, names, language) for phone, inbox in list(phones.items())[:PHONES]]
+    # Those with the newest messages, each always at its place: a phone that jumps cannot be read.
+    drawn = [_phone(phone, inbox, names, language) for phone, inbox in sorted(list(phones.items())[:PHONES])]
     return f'{sums}<div class="phones">{"".join(drawn)}</div>'
 
 
