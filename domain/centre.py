@@ -9,7 +9,7 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
 
@@ -52,8 +52,10 @@ class CentreInfo(Model):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.timezone not in available_timezones():
-            raise ValueError(f"timezone: '{self.timezone}' is no time zone (like Asia/Shanghai)")
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"timezone: '{self.timezone}' is no time zone (like Asia/Shanghai)") from None
         if not any(parse_week(self.office_hours).values()):
             raise ValueError("office_hours: no day has any office hours")
         return self
@@ -66,7 +68,9 @@ class CalendarSettings(Model):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if self.base not in known_bases():
+        if (
+            self.base not in ("CN", "none") and self.base not in known_bases()
+        ):  # the list takes a while to make
             raise ValueError(f"base: '{self.base}' is no calendar (CN, another country code, or none)")
         both = sorted(set(self.holidays) & set(self.workdays))
         if both:
