@@ -94,7 +94,7 @@ def judge_absence(
     for run in runs:
         for severity, minutes in levels:
             opens = run.since + timedelta(minutes=minutes)
-            if run.vouched >= opens:
+            if run.vouched >= opens and (run.over is None or opens < run.over):
                 claims.append(
                     Claim(
                         f"absence.{severity}",
