@@ -24,6 +24,7 @@ from store.dead_letters import Refusal, resolve, write_dead_letters
 from store.findings import write_changes
 from store.ingest import heartbeat
 from store.judging import Due, Kind
+from store.retention import SLICE, apply_retention
 from store.sources import expect_sources, save_source
 from streams.judges import Answer, Court, Failed, Judged, Rules
 from streams.rule_settings import world_id
@@ -42,6 +43,8 @@ BATCHES = 5
 PUSH_AHEAD = timedelta(hours=1)
 #: Real seconds between looks when nothing wakes the loop, and between signs of life.
 POLL = 1.0
+#: Real seconds between two looks for raw rows that are too old.
+RETENTION_EVERY = 600.0
 #: Notifications after which something may be due.
 WAKING = frozenset(("event", "window"))
 
@@ -86,7 +89,7 @@ class RuleLoop:
         self._batch, self._real = batch, real_time
         self._connection: Connection | None = None
         self._adopted = False
-        self._beat_at = float("-inf")
+        self._beat_at = self._retention_at = float("-inf")
 
     def tick(self, now: datetime) -> TickResult:
         """Judges what is due at ``now``.
@@ -146,6 +149,11 @@ class RuleLoop:
         if self._real() - self._beat_at >= POLL:
             heartbeat(connection, "rules", now=now, instance=self._code, detail={"world": self._world})
             self._beat_at = self._real()
+        if self._real() - self._retention_at >= RETENTION_EVERY and not more:
+            gone = apply_retention(connection, self._code, now)
+            # A full slice means that there is more; then the next tick goes on with it.
+            if max(gone.values(), default=0) < SLICE:
+                self._retention_at = self._real()
         next_look = judging.next_look(connection, self._code)
         return TickResult(judged, changed, failed, more, next_look)
 
