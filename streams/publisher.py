@@ -218,5 +218,10 @@ class KafkaPublisher(_Closing):
 
 def _idempotent_producer(servers: list[str]) -> AIOKafkaProducer:
     return AIOKafkaProducer(
-        bootstrap_servers=servers, acks="all", enable_idempotence=True, linger_ms=5, compression_type="gzip"
+        bootstrap_servers=servers,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=5,
+        compression_type="gzip",
+        max_request_size=4_194_304,  # before compression; a line may have 1 MB
     )

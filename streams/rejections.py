@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+#: A message has to fit through Kafka (1 MB), and a byte may take six signs in JSON. The sender still has the whole.
+RAW_LIMIT = 100_000
+
 
 def rejection(
     *, source: str, raw: bytes, code: str, reason: str, place: str, at: datetime, field: str | None = None
@@ -19,10 +22,10 @@ def rejection(
     """
     row = {
         "source": source,
-        "raw": raw.decode("utf-8", "surrogateescape"),
+        "raw": raw[:RAW_LIMIT].decode("utf-8", "surrogateescape"),
         "code": code,
         "field": field,
-        "reason": reason,
+        "reason": reason if len(raw) <= RAW_LIMIT else f"{reason} (cut: {len(raw)} bytes)",
         "place": place,
         "line": place,
         "received_at": at.isoformat(),
