@@ -559,34 +559,30 @@ class Case:
         start = self.start["at"]
         stopped = None if self.stop is None else self.stop["at"]
         moments = sorted({start} | {event["at"] for event in self._after_start()})
-        # Stretches of time in which the due day, as known, stays the same.
-        stretches: list[tuple[datetime, tuple[Limit, Due] | None]] = []
-        for moment in moments:
+        opened: tuple[datetime, Due, bool] | None = None
+        for moment, following in zip(moments, [*moments[1:], None], strict=True):
             known = self._notice_due_as_known_at(moment)
-            same = stretches and (
-                (known is None and stretches[-1][1] is None)
-                or (
-                    known is not None
-                    and stretches[-1][1] is not None
-                    and known[1].moment == stretches[-1][1][1].moment
-                )
-            )
-            if not same:
-                stretches.append((moment, known))
-        for n, (begin, known) in enumerate(stretches):
-            if known is None:
+            if opened is not None and (known is None or known[1].moment != opened[1].moment):
+                # The due day has moved.
+                self._add_notice(*opened, [moment, stopped])
+                opened = None
+            if known is None or opened is not None:
                 continue
             limit, due = known
-            moved = stretches[n + 1][0] if n + 1 < len(stretches) else None
             nominal, provisional = limit.notice_opening(due, self.before)
-            opened = max(nominal, begin)
-            ends = [end for end in (moved, stopped) if end is not None]
-            if due.moment < self.now:
-                ends.append(max(due.moment, start))
-            closed = min(ends) if ends else None
-            is_open = opened < closed if closed is not None else opened <= self.now
-            if is_open:
-                self._add("time_limit.notice", opened, closed, due.moment, provisional)
+            opening = max(nominal, moment)
+            # Not before the next event: by then the opening may have changed.
+            if opening < due.moment and opening <= self.now and (following is None or opening < following):
+                opened = opening, due, provisional
+        if opened is not None:
+            self._add_notice(*opened, [stopped])
+
+    def _add_notice(self, opened: datetime, due: Due, provisional: bool, ends: list[datetime | None]) -> None:
+        """A notice ends when something ends it or when yellow opens; one of no length is none."""
+        ended = [end for end in [*ends, due.moment if due.moment < self.now else None] if end is not None]
+        closed = min(ended) if ended else None
+        if closed is None or opened < closed:
+            self._add("time_limit.notice", opened, closed, due.moment, provisional)
 
     # -- the other rules of the table
 
