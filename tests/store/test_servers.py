@@ -1,0 +1,127 @@
+"""The schema on other servers: plain PostgreSQL as the system installs it, and TimescaleDB where a server offers it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from store.connection import Connection, connect
+from store.embedded import EmbeddedServer
+from store.ingest import WriteResult, write_events
+from store.migrate import load_migrations, migrate, migrate_command
+from store.observations import write_observations
+from store.reading import wall_snapshot
+from store.retention import KEEP, apply_retention
+from tests.store.making import CENTRE, at, event, look
+
+pytestmark = [pytest.mark.postgres]
+
+#: Where Debian and Ubuntu install the servers; one more may be named.
+FOUND = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres")) + [
+    Path(name, "postgres") for name in filter(None, [os.environ.get("MINGJING_TEST_POSTGRES_BIN")])
+]
+
+
+def works_as_a_whole(dsn: str) -> None:
+    """Migrated, written and read."""
+    assert len(migrate(dsn)) == len(load_migrations())
+    assert migrate(dsn) == []
+    with connect(dsn, autocommit=True) as db:
+        events = [event("case.received", 0), event("case.accepted", 5)]
+        assert write_events(db, events, centre=CENTRE, now=at(5)) == WriteResult(2, 0, 0)
+        assert write_events(db, events, centre=CENTRE, now=at(6)) == WriteResult(0, 2, 0)
+        looks = [look("present", 1), look("absent", 1.5), look("absent", 2)]
+        assert write_observations(db, looks + looks, now=at(2)).new == 3
+        snapshot = wall_snapshot(db, CENTRE, at(10))
+        assert [(row.window, row.presence) for row in snapshot.windows] == [("A01", "absent")]
+        assert (snapshot.totals.received, snapshot.totals.open) == (1, 1)
+        for name in ("minute", "hour", "day"):
+            rows = db.execute(f"select sum(expected), sum(seen) from presence_{name}").fetchall()
+            assert rows == [(21, 7)], name
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not FOUND, reason="no PostgreSQL of the system in /usr/lib/postgresql")
+@pytest.mark.parametrize("binary", FOUND, ids=lambda path: path.parent.parent.name)
+def test_plain_postgresql_of_the_system_does_all_of_it(binary: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory(prefix="mj-") as folder,
+        EmbeddedServer(Path(folder) / "data", bin_dir=binary.parent, settings={"fsync": "off"}) as server,
+    ):
+        works_as_a_whole(server.dsn)
+        assert "plain PostgreSQL" in migrate_command(server.dsn)
+        with connect(server.dsn, autocommit=True) as db:
+            assert apply_retention(db, CENTRE, at(60) + KEEP["observation"])["observation"] == 3
+
+
+@pytest.fixture
+def timescale(postgres: str, empty_database: str) -> Iterator[str]:
+    """A new database on a server that offers TimescaleDB: MINGJING_TEST_TIMESCALE_DSN, or the one of all tests."""
+    server = os.environ.get("MINGJING_TEST_TIMESCALE_DSN", postgres)
+    with psycopg.connect(server, autocommit=True) as connection:
+        offered = connection.execute(
+            "select 1 from pg_available_extensions where name = 'timescaledb'"
+        ).fetchone()
+        if offered is None:
+            pytest.skip("this server does not offer TimescaleDB (set MINGJING_TEST_TIMESCALE_DSN)")
+        if server == postgres:
+            yield empty_database
+            return
+        name = f"mj_timescale_{os.getpid()}"
+        connection.execute(f"create database {name}")
+        yield make_conninfo(server, dbname=name)
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.mark.timescale
+def test_timescaledb_does_all_of_it_and_more(timescale: str) -> None:
+    works_as_a_whole(timescale)
+    assert "TimescaleDB" in migrate_command(timescale)
+    with connect(timescale, autocommit=True) as db:
+        tables = db.execute(
+            "select hypertable_name from timescaledb_information.hypertables order by 1"
+        ).fetchall()
+        assert {("metric",), ("observation",)} <= set(tables)
+        licence = db.execute("select current_setting('timescaledb.license')").fetchone()
+        if licence == ("timescale",):
+            views = "select view_name, materialized_only from timescaledb_information.continuous_aggregates order by 1"
+            assert db.execute(views).fetchall() == [
+                ("presence_day", False),
+                ("presence_hour", False),
+                ("presence_minute", False),
+            ]
+            assert _retained(db) == {"observation", "metric"}
+            assert apply_retention(db, CENTRE, at(60)) == {}
+        else:
+            assert apply_retention(db, CENTRE, at(60)) == {"observation": 0, "metric": 0}
+        # No policy reaches evidence.
+        assert _retained(db) <= {"observation", "metric"}
+
+
+def _retained(db: Connection) -> set[str]:
+    rows = db.execute(
+        "select hypertable_name from timescaledb_information.jobs where proc_name = 'policy_retention'"
+        " and hypertable_schema = 'public'"
+    )
+    return {row[0] for row in rows}
+
+
+def test_no_migration_needs_the_extension_where_it_is_not() -> None:
+    """Every statement of the extension's stands inside ``execute``; the WITH form of it nowhere (plain servers refuse it)."""
+    for migration in load_migrations():
+        assert "tsdb." not in migration.sql
+        outside = "".join(part for number, part in enumerate(migration.sql.split("$q$")) if number % 2 == 0)
+        for word in (
+            "create_hypertable",
+            "timescaledb.continuous",
+            "time_bucket",
+            "add_retention_policy",
+            "columnstore",
+        ):
+            assert word not in outside, (migration.name, word)
