@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from domain.errors import SettingsError
+
 DataOption = Annotated[
     Path | None, typer.Option("--data", help="数据目录 · data folder (MINGJING_DATA)", show_default=False)
 ]
@@ -80,12 +82,24 @@ def send(
         Path | None,
         typer.Option("--rejected", help="被拒行输出 · rejected lines with line number and reason"),
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="另一台机器的入口地址 · the door of another machine, http://host:port"),
+    ] = None,
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", help="该入口的密钥文件 · file with the API key for --to")
+    ] = None,
 ) -> None:
-    """发送事件文件 · Put a file of events into the running system."""
-    from mingjing.sending import SOMETHING_REJECTED, send_file
+    """发送事件文件 · Put a file of events into the running system, or through the door of another machine."""
+    from mingjing.sending import SOMETHING_REJECTED, send_file, send_to_door
     from mingjing.settings import load_settings
 
-    sent = send_file(file, load_settings(data=data), rejected=rejected)
+    if (to is None) != (key_file is None):
+        raise SettingsError("--to and --key-file go together: a door asks who is there")
+    if to is not None and key_file is not None:
+        sent = send_to_door(file, to, key_file, rejected=rejected)
+    else:
+        sent = send_file(file, load_settings(data=data), rejected=rejected)
     typer.echo(f"{sent.accepted} events in the log, {sent.rejected} lines rejected")
     if sent.rejected:
         raise typer.Exit(SOMETHING_REJECTED)

@@ -137,6 +137,32 @@ def worker(context: Context) -> None:
     BoundedWorker(app, loglevel=level, quiet=True, redirect_stdouts=False).execute_from_commandline()
 
 
+def door(context: Context) -> None:
+    """``POST /events`` for other systems."""
+    import uvicorn
+
+    from streams.access import load_api_keys
+    from streams.door import create_door
+    from streams.publisher import open_publisher
+
+    settings = context.settings
+    if settings.api_keys_file is None:
+        raise SettingsError("MINGJING_API_KEYS_FILE is not set: without keys the door would let nobody in")
+    keys = load_api_keys(settings.api_keys_file)
+    with open_publisher(settings.broker_url) as publisher:
+        app = create_door(publisher, keys, context.centre, context.clock)
+        # Stops on SIGTERM by itself, answering what has begun.
+        uvicorn.run(
+            app,
+            host=settings.door_host,
+            port=settings.door_port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=5,
+        )
+
+
 def rules(context: Context) -> None:
     """The rule loop: judges what is due, writes findings and their messages in one transaction."""
     from alerts.planner import Planner
@@ -223,6 +249,7 @@ PROCESSES: dict[str, Callable[[Context], None]] = {
     "database": database,
     "worker": worker,
     "rules": rules,
+    "door": door,
     "sender": sender,
     "wall": wall,
     "gateway": gateway,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -48,13 +48,11 @@ def send_file(file: Path, settings: Settings, *, rejected: Path | None = None) -
         LogError: the log cannot be written; sending the file again does no harm.
         CentreFileError: the centre file is broken.
     """
-    if str(file) != "-" and file.is_dir():
-        raise InputError(f"{file}: is a folder, not a file of events")
     centre = load_centre(settings.centre_file) if settings.centre_file.exists() else None
     clock = make_clock(settings)
     sent = Sent()
     with ExitStack() as stack:
-        lines: BinaryIO = sys.stdin.buffer if str(file) == "-" else stack.enter_context(file.open("rb"))
+        lines = stack.enter_context(_opened(file))
         out = stack.enter_context(rejected.open("w", encoding="utf-8")) if rejected else None
         publisher = stack.enter_context(open_publisher(settings.broker_url))
         batch = _Batch(publisher)
@@ -80,6 +78,36 @@ def send_file(file: Path, settings: Settings, *, rejected: Path | None = None) -
             batch.take((event_key(event), json.dumps(row, ensure_ascii=False).encode()))
         batch.flush()
     return sent
+
+
+def send_to_door(file: Path, url: str, key_file: Path, *, rejected: Path | None = None) -> Sent:
+    """The same through the HTTP door of another machine, waiting while that cannot take them.
+
+    Raises:
+        OSError: a file cannot be read or written.
+        SettingsError: the address is none, or the key is not known there.
+        InputError: the door refuses for a reason that waiting does not cure.
+    """
+    from streams.sending import send_lines
+
+    key = key_file.read_text("utf-8").strip().rpartition(":")[2]
+    with ExitStack() as stack:
+        lines = stack.enter_context(_opened(file))
+        out = stack.enter_context(rejected.open("w", encoding="utf-8")) if rejected else None
+        sent = send_lines(lines, url, key)
+        if out is not None:
+            for row in sent.rejected:
+                out.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+    return Sent(sent.accepted, len(sent.rejected))
+
+
+def _opened(file: Path) -> AbstractContextManager[BinaryIO]:
+    """The file, or standard input, which nobody here closes."""
+    if str(file) == "-":
+        return nullcontext(sys.stdin.buffer)
+    if file.is_dir():
+        raise InputError(f"{file}: is a folder, not a file of events")
+    return file.open("rb")
 
 
 def read_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:

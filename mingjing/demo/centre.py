@@ -10,11 +10,14 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import yaml
 
+from camera_adapters.counter_scene import post_polygons
 from domain.errors import SettingsError
 
 TEMPLATE = Path(__file__).with_name("centre.yaml")
 #: Windows that one simulated camera looks at.
 POSTS_TO_A_CAMERA = 2
+#: Seconds of the demo's clock between two looks: one real second at 60-fold speed.
+LOOK_EVERY = 60.0
 
 
 def make_centre(windows: int, cameras: Sequence[str], secrets: Path) -> dict[str, Any]:
@@ -32,12 +35,14 @@ def make_centre(windows: int, cameras: Sequence[str], secrets: Path) -> dict[str
     kinds = centre["windows"]
     centre["windows"] = [_window(kinds[number % len(kinds)], number) for number in range(windows)]
     real = dict(_real_camera(text, centre["windows"], secrets) for text in cameras)
-    groups = [
-        centre["windows"][at : at + POSTS_TO_A_CAMERA]
-        for at in range(0, len(centre["windows"]), POSTS_TO_A_CAMERA)
-    ]
-    simulated = [_simulated_camera(number, group, real) for number, group in enumerate(groups)]
-    centre["cameras"] = [camera for camera in simulated if camera["posts"]] + list(real.values())
+    simulated = []
+    for number, at in enumerate(range(0, windows, POSTS_TO_A_CAMERA)):
+        group = [
+            window for window in centre["windows"][at : at + POSTS_TO_A_CAMERA] if window["id"] not in real
+        ]
+        if group:
+            simulated.append(_simulated_camera(number, group))
+    centre["cameras"] = simulated + list(real.values())
     return centre
 
 
@@ -85,15 +90,14 @@ def _real_camera(text: str, windows: Sequence[dict[str, Any]], secrets: Path) ->
     }
 
 
-def _simulated_camera(number: int, group: Sequence[dict[str, Any]], real: dict[str, Any]) -> dict[str, Any]:
+def _simulated_camera(number: int, group: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """A drawn counter with a post for each window of the group."""
     posts = [
-        {"name": window["id"], "window": window["id"], "polygon": [[0.1, 0.1], [0.4, 0.1], [0.4, 0.6]]}
-        for window in group
-        if window["id"] not in real
+        {
+            "name": window["id"],
+            "window": window["id"],
+            "polygon": [[round(x, 4), round(y, 4)] for x, y in polygon],
+        }
+        for window, polygon in zip(group, post_polygons(len(group)), strict=True)
     ]
-    return {
-        "id": f"C{number + 1:02d}",
-        "url": f"sim://counter?posts={len(group)}",
-        "every": 1.0,
-        "posts": posts,
-    }
+    return {"id": f"C{number + 1:02d}", "url": "sim://counter", "every": LOOK_EVERY, "posts": posts}

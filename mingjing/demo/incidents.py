@@ -63,9 +63,9 @@ AWAY = (
 )
 TROUBLES = (
     Trouble(camera=3, kind="fail", begins=10.2, ends=10.6),
-    Trouble(camera=6, kind="cover", begins=10.4, ends=10.8),
+    Trouble(camera=5, kind="cover", begins=10.4, ends=10.8),
     Trouble(camera=3, kind="fail", begins=14.3, ends=14.7),
-    Trouble(camera=6, kind="cover", begins=15.4, ends=15.8),
+    Trouble(camera=5, kind="cover", begins=15.4, ends=15.8),
 )
 
 
