@@ -14,10 +14,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from detectors.limits import Clock, Due, explain_due, find_due
+from detectors.limits import Clock, Due, explain_due, find_due, working_days
 from detectors.verdict import TICK, Claim, overdue
 from domain.cases import STOPS, Case, Step
-from domain.centre import Centre, Limit
+from domain.centre import Centre
 
 RULE = "acceptance.overdue"
 ARTICLE = "行政许可法 art. 32(4)"
@@ -72,7 +72,7 @@ def _acceptance_due(case: Case, receipt: Step, centre: Centre) -> Due | None:
     if item is None or item.supplement_limit is None:
         return None
     # Suspensions do not lengthen this limit.
-    return find_due(Clock(receipt.at, Limit(days=item.supplement_limit)), centre.working_time, ())
+    return find_due(Clock(receipt.at, working_days(item.supplement_limit)), centre.working_time, ())
 
 
 def judge_acceptance(case: Case, start: Start, centre: Centre) -> list[Claim]:

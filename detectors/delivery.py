@@ -8,10 +8,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from detectors.limits import Clock, Due, explain_due, find_due
+from detectors.limits import Clock, Due, explain_due, find_due, working_days
 from detectors.verdict import Claim, overdue
 from domain.cases import Case, Step
-from domain.centre import Centre, Limit
+from domain.centre import Centre
 
 RULE = "delivery.overdue"
 ARTICLE = "行政许可法 art. 44"
@@ -25,7 +25,7 @@ def judge_delivery(case: Case, centre: Centre) -> list[Claim]:
     item = centre.item_by_code.get(case.item_at(decision) or "")
     if item is None or item.delivery_limit is None:
         return []
-    due = find_due(Clock(decision.at, Limit(days=item.delivery_limit)), centre.working_time, ())
+    due = find_due(Clock(decision.at, working_days(item.delivery_limit)), centre.working_time, ())
     delivered = next((step for step in case.steps if step.kind == "case.delivered"), None)
     if due is None:
         return []

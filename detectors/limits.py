@@ -22,6 +22,12 @@ Run = tuple[int, int | None]
 COUNT_ARTICLES = "行政许可法 art. 82; 民法典 art. 201, 203"
 
 
+@lru_cache(maxsize=1024)
+def working_days(days: int) -> Limit:
+    """A limit of working days."""
+    return Limit(days=days)
+
+
 @dataclass(frozen=True, slots=True)
 class Clock:
     """What is counted: ``limit`` days from ``start``, or an explicit deadline that wins over them (rule 6)."""

@@ -97,7 +97,7 @@ def decode_json(raw: bytes | str) -> Any:
     if "\x00" in raw:
         raise EventError("nul_byte", None, "the text holds a NUL byte")
     try:
-        value = json.loads(raw, object_pairs_hook=_pairs, parse_constant=_constant)
+        value = _DECODER.decode(raw)
     except json.JSONDecodeError as error:
         raise EventError("bad_json", None, f"not JSON at character {error.pos}: {error.msg}") from None
     except RecursionError:
@@ -121,6 +121,9 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(name: str) -> Any:
     raise EventError("bad_number", None, f"{name} is not a number JSON knows")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
 
 
 def clean(text: str, limit: int = 80) -> str:
@@ -197,15 +200,15 @@ def parse_moment(value: object, name: str) -> datetime:
 
 def _required_text(obj: Mapping[str, Any], name: str) -> str:
     value = obj.get(name)
+    if isinstance(value, str) and 0 < len(value) <= MAX_CODE and not value.isspace():
+        return value
     if value is None:
         raise EventError("missing_field", name, "the field is missing")
     if not isinstance(value, str):
         raise EventError("wrong_type", name, f"must be text, not {type(value).__name__}")
     if not value.strip():
         raise EventError("missing_field", name, "the field is empty")
-    if len(value) > MAX_CODE:
-        raise EventError("too_large", name, f"longer than {MAX_CODE} characters")
-    return value
+    raise EventError("too_large", name, f"longer than {MAX_CODE} characters")
 
 
 def _code(obj: Mapping[str, Any], name: str) -> str | None:
