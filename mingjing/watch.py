@@ -164,14 +164,14 @@ def watch_command(
         raise SettingsError(f"--every: must be 0.02 to 3600 seconds, not {every}")
     places = read_posts(posts)
     choice = choose_net(method)
-    if choice.notice:
-        typer.echo(f"mingjing: {choice.notice}", err=True)
     samples = watch_file(video, places, choice.net, every=every)
     with contextlib.ExitStack() as stack:
         write: Callable[[str], object] = typer.echo
         first = next(samples, None)  # opens the video: a missing one must not leave an output file behind
         if first is None:
             raise MediaError(f"{masked(video)}: not one picture in it could be decoded")
+        if choice.notice:
+            typer.echo(f"mingjing: {choice.notice}", err=True)
         if out is not None:
             try:
                 file = stack.enter_context(out.open("w", encoding="utf-8"))

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.presence.empty_scene import SceneMemory
+from detectors.presence.empty_scene import DWELL, SceneMemory
 from detectors.presence.look import Look
 from detectors.presence.picture import Picture, Plane, Shift, relief, shifted, similarity
 from detectors.presence.posts import Post
@@ -23,7 +23,8 @@ ENTER, LEAVE = 0.15, 0.10
 """Share of the post that differs from its empty picture: at ENTER somebody is there, at LEAVE nobody."""
 DIFFERENT = 0.5
 MOTION_LEVELS, MOTION_SHARE = 10.0, 0.015
-OBJECT_SPAN, OBJECT_MOVES = 90.0, 3
+OBJECT_SPAN, OBJECT_LOOKS, OBJECT_MOVES = 90.0, 20, 3
+"""What has moved in fewer than 3 of at least 20 looks over 90 s is a thing, not a person."""
 MOST_REFERENCES = 6
 _CLIPPED = 252.0
 _LEAST_USABLE = 0.3
@@ -36,14 +37,12 @@ class _View:
     """What the method keeps about one post."""
 
     post: Post
+    memory: SceneMemory
     references: list[Plane] = field(default_factory=list)
     given: bool = False
     occupied: bool | None = None
-    occupied_since: float = 0.0
-    moves: deque[float] = field(default_factory=deque)
+    occupied_looks: deque[tuple[float, bool]] = field(default_factory=deque)
     before: Plane | None = None
-    quiet_since: float | None = None
-    memory: SceneMemory = field(default_factory=SceneMemory)
 
 
 class EmptyPostCorrelation:
@@ -55,8 +54,8 @@ class EmptyPostCorrelation:
 
     name = "correlation"
 
-    def __init__(self, posts: Sequence[Post]) -> None:
-        self._views = [_View(post) for post in posts]
+    def __init__(self, posts: Sequence[Post], dwell: float = DWELL) -> None:
+        self._views = [_View(post, SceneMemory(dwell)) for post in posts]
 
     def learn_empty(self, picture: Picture, index: int, shift: Shift = (0.0, 0.0)) -> None:
         """Takes the picture as one of post ``index`` with nobody there."""
@@ -76,7 +75,7 @@ class EmptyPostCorrelation:
             return Look(None, 0.0, "too_small")
         if any(begin <= picture.t <= end for begin, end in view.post.empty) and len(view.references) < 3:
             self.learn_empty(picture, index, shift)
-        moved = self._note_motion(view, region, picture.t)
+        moved = self._note_motion(view, region)
         if not view.given:
             learned = view.memory.step(region.relief, region.share, moved, picture.t)
             if learned is not None and len(view.references) < MOST_REFERENCES:
@@ -87,32 +86,32 @@ class EmptyPostCorrelation:
         known = [share for share in shares if share is not None]
         if not known:
             return Look(None, 0.0, "low_score")
-        return self._answer(view, min(known), picture.t)
+        return self._answer(view, min(known), moved, picture.t)
 
-    def _answer(self, view: _View, score: float, t: float) -> Look:
+    def _answer(self, view: _View, score: float, moved: bool, t: float) -> Look:
         if score >= ENTER:
-            if view.occupied is not True:
-                view.occupied, view.occupied_since = True, t
-            watched = t - view.occupied_since
-            if watched >= OBJECT_SPAN and len(view.moves) < OBJECT_MOVES:
-                return Look(None, score, "object")
-            return Look(True, score)
-        if score <= LEAVE or view.occupied is None:
+            view.occupied = True
+        elif score <= LEAVE or view.occupied is None:
             view.occupied = False
+        if not view.occupied:
+            view.occupied_looks.clear()
             return Look(False, score)
-        return Look(True, score) if view.occupied else Look(False, score)
+        looks = view.occupied_looks
+        looks.append((t, moved))
+        while len(looks) > OBJECT_LOOKS and looks[1][0] <= t - OBJECT_SPAN:
+            looks.popleft()
+        watched = len(looks) >= OBJECT_LOOKS and t - looks[0][0] >= OBJECT_SPAN
+        if watched and sum(moves for _, moves in looks) < OBJECT_MOVES:
+            return Look(None, score, "object")
+        return Look(True, score)
 
-    def _note_motion(self, view: _View, region: _Region, t: float) -> bool:
+    def _note_motion(self, view: _View, region: _Region) -> bool:
         moved = False
         if view.before is not None and view.before.shape == region.grey.shape:
             change = region.grey - view.before
             change -= np.median(change)
             moved = float((np.abs(change)[region.mask] > MOTION_LEVELS).mean()) > MOTION_SHARE
         view.before = region.grey
-        if moved:
-            view.moves.append(t)
-        while view.moves and view.moves[0] < t - OBJECT_SPAN:
-            view.moves.popleft()
         return moved
 
 

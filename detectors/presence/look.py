@@ -11,6 +11,10 @@ from detectors.presence.picture import Picture, Shift
 REASONS: Final = (
     "no_frame",  # no picture came
     "stale",  # the newest picture is too old
+    "refused",  # the camera does not let us in
+    "unauthorised",  # … with this user and password
+    "unreachable",  # no camera answers there
+    "undecodable",  # what it sends is no picture
     "frozen",  # the source repeats one picture
     "dark",  # too little light to see anything
     "covered",  # something lies over the lens

@@ -25,21 +25,27 @@ class Thresholds:
     """Less than this share saw somebody: absent, if the window is covered."""
     coverage: float = 0.8
     """Share of the expected looks that must have an answer before absence is said."""
+    kept: float = 0.4
+    """The same for an absence already said, as long as no look sees anybody."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.absent < self.back <= self.present <= 1 or not 0 < self.coverage <= 1:
-            raise ValueError("thresholds must rise: 0 < absent < back <= present <= 1, coverage in 0 … 1")
+        if not 0 < self.absent < self.back <= self.present <= 1 or not 0 < self.kept <= self.coverage <= 1:
+            raise ValueError(
+                "thresholds must rise: 0 < absent < back <= present <= 1 and 0 < kept <= coverage <= 1"
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class PostState:
-    """What can be said about a post at ``t``; ``since`` is when this was first said. ``reason`` only when unknown."""
+    """What can be said about a post at ``t``; ``reason`` only when unknown. ``since`` is when this was first said,
+    ``vouched`` the earliest look (≤ since) that already showed it."""
 
     state: StateName
     reason: str | None
     score: float
     t: float
     since: float
+    vouched: float
 
 
 class StateMachine:
@@ -78,7 +84,8 @@ class StateMachine:
             self._known = name
         same = self._said is not None and (self._said.state, self._said.reason) == (name, reason)
         since = self._said.since if same and self._said else t
-        self._said = PostState(name, reason, look.score, t, since)
+        vouched = self._said.vouched if same and self._said else self._first_proof(name)
+        self._said = PostState(name, reason, look.score, t, since, vouched)
         return self._said
 
     def _judge(self, last: Look) -> tuple[StateName, str | None]:
@@ -89,12 +96,26 @@ class StateMachine:
         seen = sum(valid) / len(valid)
         if seen >= (self._limits.back if self._known == "absent" else self._limits.present):
             return "present", None
-        covered = len(valid) >= self._limits.coverage * self._expected - 1e-6
-        if seen < self._limits.absent and covered:
+        # An absence that is proved goes on over a few looks that were never made (a busy machine): nobody was seen
+        # in the others. Looks that were made and had no answer have been weighed above.
+        needed = self._limits.kept if self._known == "absent" and seen == 0 else self._limits.coverage
+        if seen < self._limits.absent and len(valid) >= needed * self._expected - 1e-6:
             return "absent", None
         if reasons:
             return "unknown", self._commonest(reasons, last)
         return "unknown", "restart" if seen < self._limits.absent else "few_looks"
+
+    def _first_proof(self, name: StateName) -> float:
+        """The first look of the window that agrees, after the last one that contradicts."""
+        agrees = {"present": (True,), "absent": (False,), "unknown": (None,)}[name]
+        contradicts = {"present": (), "absent": (True,), "unknown": (True, False)}[name]
+        first = self._looks[-1][0]
+        for t, look in reversed(self._looks):
+            if look.seen in contradicts:
+                break
+            if look.seen in agrees:
+                first = t
+        return first
 
     def _commonest(self, reasons: Counter[str], last: Look) -> str:
         if last.reason is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from detectors.presence.correlation import EmptyPostCorrelation
+from detectors.presence.empty_scene import DWELL
 from detectors.presence.health import CameraHealth, Health
 from detectors.presence.look import Look
 from detectors.presence.person_detector import PersonDetector, PersonNet
@@ -24,6 +25,7 @@ class PostWatcher:
         net: finds people; None for the method without weights.
         window: seconds of looks a state rests on.
         period: seconds between looks.
+        dwell: seconds of stillness before a scene that returned is taken for the empty post.
     """
 
     def __init__(
@@ -34,13 +36,14 @@ class PostWatcher:
         window: float,
         period: float,
         thresholds: Thresholds | None = None,
+        dwell: float = DWELL,
     ) -> None:
         self.posts = tuple(posts)
         self.health = Health(None)
         self.looks: Sequence[Look] = ()
         """The last looks, before they were weighed into a state."""
         self._camera = CameraHealth(posts)
-        self._correlation = EmptyPostCorrelation(posts)
+        self._correlation = EmptyPostCorrelation(posts, dwell)
         self._detector = PersonDetector(PostMap(posts), net) if net else None
         self._states = [StateMachine(window, period, thresholds) for _ in posts]
 

@@ -1,0 +1,68 @@
+"""A recording that stands for a camera: played at its own pace, over and over."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from camera_adapters.media import Media
+from camera_adapters.source import Frame
+from domain.clock import Clock
+
+Wait = Callable[[float], object]
+
+
+class RecordingSource:
+    """Plays a file. A true value from ``wait`` (like that of ``Event.wait``) ends it.
+
+    Args:
+        loop: begin anew at the end; otherwise the frames end there.
+        keyframes_only: decode keyframes only, as with a live stream.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        *,
+        wait: Wait = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        loop: bool = True,
+        keyframes_only: bool = False,
+    ) -> None:
+        self._path = path
+        self._clock = clock
+        self._wait = wait
+        self._monotonic = monotonic
+        self._loop = loop
+        self._keyframes_only = keyframes_only
+        self._media: Media | None = None
+
+    def open(self) -> None:
+        self._media = Media(str(self._path), keyframes_only=self._keyframes_only, live=False)
+
+    def frames(self) -> Iterator[Frame]:
+        while True:
+            if self._media is None:
+                self.open()
+            assert self._media is not None
+            began = self._monotonic()
+            for picture in self._media.pictures():
+                due = began + max(0.0, (picture.t or 0.0) - self._media.start)
+                behind = self._monotonic() - due
+                if behind < 0 and self._wait(-behind):
+                    return
+                if behind > 1.0 and not picture.keyframe:
+                    continue  # decoding is slower than the recording: show the newest, not all
+                yield Frame(picture.image, self._monotonic(), self._clock.now(), picture.keyframe)
+                if self._media is None:
+                    return
+            self.close()
+            if not self._loop:
+                return
+
+    def close(self) -> None:
+        media, self._media = self._media, None
+        if media is not None:
+            media.close()

@@ -1,0 +1,200 @@
+"""One camera's looks on a fixed period, and what is published of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from camera_adapters.reader import Link
+from camera_adapters.slot import Slot
+from detectors.presence.picture import Picture
+from detectors.presence.state import PostState
+from detectors.presence.watcher import PostWatcher
+from domain.centre import Camera
+from domain.clock import Clock
+from domain.observations import Observation
+
+SUMMARY_EVERY = 15.0
+"""Seconds of the house's clock."""
+_PASSING_REASONS = frozenset({"few_looks", "low_score", "passing", "restart"})
+"""Ways of not being sure that take turns within seconds; changes among them are not worth a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timebase:
+    """The clock a camera's looks run on: the machine's monotonic one, or for a drawn camera the house's.
+
+    ``house`` and ``real`` are the seconds of the house's clock and of the machine in one second of it.
+    """
+
+    now: Callable[[], float]
+    house: float = 1.0
+    real: float = 1.0
+
+
+@dataclass
+class _Counts:
+    expected: int = 0
+    valid: int = 0
+    seen: int = 0
+
+
+class Station:
+    """Looks at one camera's posts whenever it is due.
+
+    Args:
+        timebase: what the looks run on.
+        link: how the camera stands now.
+        period: seconds of the timebase between looks. fresh: age at which a picture says nothing any more.
+        interval: the measured real seconds between pictures, None while unknown.
+    """
+
+    def __init__(
+        self,
+        centre: str,
+        camera: Camera,
+        watcher: PostWatcher,
+        slot: Slot,
+        clock: Clock,
+        *,
+        timebase: Timebase,
+        link: Callable[[], Link],
+        period: float,
+        fresh: float,
+        interval: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self.camera = camera
+        self.overslept = 0
+        self._centre = centre
+        self._watcher = watcher
+        self._slot = slot
+        self._clock = clock
+        self._timebase = timebase
+        self._link = link
+        self._period = period
+        self._fresh = fresh
+        self._interval = interval
+        self._due = timebase.now()
+        self._newest: float | None = None
+        self._said: list[PostState | None] = [None] * len(camera.posts)
+        self._camera_said: tuple[bool, str | None] | None = None
+        self._counts = [_Counts() for _ in camera.posts]
+        self._summed = clock.monotonic()
+
+    def wait(self) -> float:
+        """Real seconds until the next look is due; 0 or less when it is."""
+        return (self._due - self._timebase.now()) * self._timebase.real
+
+    def step(self) -> list[Observation]:
+        """Looks if a look is due; returns what is to be published."""
+        t, at = self._timebase.now(), self._clock.now()
+        found: list[Observation] = []
+        if t >= self._due or t < self._due - 2 * self._period:
+            found += self._look(t, at)
+            self._due += self._period
+            if not t < self._due <= t + self._period:
+                # Overslept (or the clock jumped): the looks that were missed stay missing, which makes the posts
+                # unknown for as long as they count. Catching up on one and the same picture would prove nothing.
+                self.overslept += self._due < t
+                self._due = t + self._period
+        house = self._clock.monotonic()
+        if not 0 <= house - self._summed < SUMMARY_EVERY:
+            found += self._summaries(at, house)
+        return found
+
+    def _look(self, t: float, at: datetime) -> list[Observation]:
+        states = self._states(t)
+        found = self._camera_change(at)
+        for index, (state, look) in enumerate(zip(states, self._watcher.looks, strict=True)):
+            counts = self._counts[index]
+            counts.expected += 1
+            counts.valid += look.seen is not None
+            counts.seen += look.seen is True
+            if self._is_news(self._said[index], state):
+                self._said[index] = state
+                since = at - timedelta(seconds=max(0.0, t - state.vouched) * self._timebase.house)
+                found.append(self._observation("post.state", index, state, at, since))
+        return found
+
+    def _states(self, t: float) -> list[PostState]:
+        frame = self._slot.take()
+        if frame is not None and t - frame.t <= self._fresh:
+            self._newest = frame.t
+            return self._watcher.look(Picture(frame.image, t, frame.keyframe))
+        link = self._link()
+        if not link.up:
+            return self._watcher.miss(t, link.reason or "restart")
+        age = t - self._newest if self._newest is not None else float("inf")
+        if age > self._fresh:
+            return self._watcher.miss(t, "stale" if self._newest is not None else "no_frame")
+        # Between two pictures of a slow camera the last one stands, but not for longer than its usual pace explains.
+        usual = max(self._period, (self._interval() or 0.0) / self._timebase.real)
+        return self._watcher.repeat(t) if age <= 2 * usual else self._watcher.miss(t, "no_frame")
+
+    def _is_news(self, said: PostState | None, now: PostState) -> bool:
+        if said is None or said.state != now.state:
+            return True
+        return said.reason != now.reason and not {said.reason, now.reason} <= _PASSING_REASONS
+
+    def _camera_change(self, at: datetime) -> list[Observation]:
+        link = self._link()
+        now = (link.up, self._watcher.health.reason if link.up else link.reason)
+        if now == self._camera_said or (not link.up and link.reason is None):
+            return []
+        self._camera_said = now
+        return [
+            Observation(
+                observation_id=self._id("camera", at),
+                kind="camera.state",
+                centre=self._centre,
+                camera=self.camera.id,
+                at=at,
+                state="present" if link.up else "unknown",
+                reason=now[1],
+            )
+        ]
+
+    def _summaries(self, at: datetime, house: float) -> list[Observation]:
+        begin = max(self._summed, house - 4 * SUMMARY_EVERY) if house > self._summed else house
+        since = datetime.fromtimestamp(begin, UTC)
+        self._summed = house
+        found = []
+        for index, counts in enumerate(self._counts):
+            state = self._said[index]
+            if state is not None:
+                found.append(self._observation("post.summary", index, state, at, since, counts))
+            self._counts[index] = _Counts()
+        return found
+
+    def _observation(
+        self,
+        kind: str,
+        index: int,
+        state: PostState,
+        at: datetime,
+        since: datetime,
+        counts: _Counts | None = None,
+    ) -> Observation:
+        post = self.camera.posts[index]
+        return Observation(
+            observation_id=self._id(f"{post.name}:{kind}", at),
+            kind="post.summary" if kind == "post.summary" else "post.state",
+            centre=self._centre,
+            camera=self.camera.id,
+            at=at,
+            state=state.state,
+            window=post.window,
+            post=post.name,
+            reason=state.reason,
+            since=min(since, at),
+            until=at if counts else None,
+            score=round(state.score, 3),
+            looks_expected=counts.expected if counts else 0,
+            looks_valid=counts.valid if counts else 0,
+            looks_seen=counts.seen if counts else 0,
+            method=self._watcher.method,
+        )
+
+    def _id(self, what: str, at: datetime) -> str:
+        return f"{self._centre}:{self.camera.id}:{what}:{at.timestamp():.6f}"
