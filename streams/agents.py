@@ -42,6 +42,9 @@ def add_agents(
 
 def _consumer(app: faust.App, intake: Intake[Any], batch_size: int, batch_wait: float) -> Any:
     async def consume(stream: Any) -> None:
+        # Set here as well: when noack_take() ends (a stop, a fault), it puts back what it found, and the stream goes on
+        # in the background and would acknowledge whatever still waits in its queue.
+        stream.enable_acks = False
         async for events in stream.noack_take(batch_size, within=batch_wait):
             try:
                 await intake.handle([_arrived(event.message) for event in events])

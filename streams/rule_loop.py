@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
+
 from domain.centre import Centre
 from domain.clock import Clock
 from domain.findings import Finding
@@ -123,9 +125,10 @@ class RuleLoop:
                             pause = 0.1
                             if not result.more:
                                 self._listen(ears, self._pause(result.next_look), stop)
-                except PASSING as error:
+                except (*PASSING, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
+                    # A schema that is not there yet comes with the migration.
                     self.close()
-                    log.warning("database away (%s)", str(error).strip().split("\n")[0])
+                    log.warning("database away or not migrated (%s)", str(error).strip().split("\n")[0])
                     stop.wait(pause)
                     pause = min(pause * 2, 5.0)
         finally:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from detectors.cases import judge_case
@@ -20,6 +21,7 @@ from domain.findings import Finding
 from store.connection import Connection, connect
 from store.dead_letters import list_dead_letters
 from store.ingest import write_events
+from store.migrate import migrate
 from store.observations import write_observations
 from store.reading import finding_steps, findings
 from streams.judges import Rules
@@ -366,6 +368,35 @@ def _until(condition: Any, seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end, "did not happen in time"
         time.sleep(0.02)
+
+
+def test_it_waits_for_a_database_that_is_not_migrated_yet(empty_database: str) -> None:
+    loop = RuleLoop(empty_database, CENTRE, FakeClock(day("11-12 09:00")))
+    stop = threading.Event()
+    runner = threading.Thread(target=loop.run, args=(stop,))
+    runner.start()
+    try:
+        time.sleep(0.3)
+        assert runner.is_alive()
+        migrate(empty_database)
+        with connect(empty_database, autocommit=True) as db:
+            _until(lambda: db.execute("select 1 from heartbeat where role = 'rules'").fetchone())
+    finally:
+        stop.set()
+        runner.join(10)
+
+
+def test_a_broken_connection_costs_one_tick_and_nothing_else(db: Connection, loop: RuleLoop) -> None:
+    loop.tick(day("11-02 10:00"))
+    write(db, event("accepted", "11-02 10:00"))
+    db.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'mingjing rules'"
+        " and datname = current_database()"
+    )
+    with pytest.raises(psycopg.OperationalError):
+        loop.tick(day("11-12 09:00"))
+    loop.tick(day("11-12 09:00"))
+    assert ("time_limit.promised", "open") in shown(db)
 
 
 def test_two_loops_judge_each_case_once_while_events_go_on_arriving(database: str) -> None:

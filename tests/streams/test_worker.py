@@ -127,6 +127,18 @@ def test_nothing_is_skipped_while_the_database_is_away(house: House) -> None:
     assert read(house.store, "SELECT origin, code, raw FROM letter") == [("door", "c", b"x")]
 
 
+def test_a_fault_of_the_program_ends_the_worker_and_loses_nothing(house: House) -> None:
+    bug = house.folder / "store.bug"
+    bug.touch()
+    house.publish(0, 200)
+    worker = house.start()
+    assert worker.wait(30) != 0
+    assert (house.stored(), house.committed()) == (0, 0)
+    bug.unlink()
+    house.start()
+    eventually(lambda: house.stored() == 200)
+
+
 def test_it_says_that_it_lives_and_what_it_did(house: House) -> None:
     house.publish(0, 10)
     house.publisher.publish("case-events", [(None, b"nonsense")])
