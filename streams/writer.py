@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
 import psycopg
@@ -18,6 +19,7 @@ from domain.observations import Observation
 from store.dead_letters import Refusal, write_dead_letters
 from store.ingest import heartbeat, write_events
 from store.observations import posts_of, write_observations
+from store.spans import SILENT_AFTER
 
 log = logging.getLogger(__name__)
 
@@ -128,12 +130,19 @@ class StoreWriter:
         self._clock = clock
         self._centre = centre.centre.id if centre else ""
         self._posts = posts_of(centre) if centre else None
+        self._silent_after = timedelta(minutes=centre.rules.sources.camera_silent) if centre else SILENT_AFTER
 
     def write_events(self, events: Sequence[Event]) -> WriteResult:
         return write_events(self._connection, events, centre=self._centre, now=self._clock.now())
 
     def write_observations(self, observations: Sequence[Observation]) -> None:
-        write_observations(self._connection, observations, now=self._clock.now(), posts=self._posts)
+        write_observations(
+            self._connection,
+            observations,
+            now=self._clock.now(),
+            posts=self._posts,
+            silent_after=self._silent_after,
+        )
 
     def write_dead_letters(self, refusals: Sequence[Refusal]) -> None:
         with self._connection.transaction():
