@@ -37,12 +37,13 @@ values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now(), now() + %s, %s, %s, %s)
 on conflict (idempotency_key) do nothing
 """
 
+# now(), not clock_timestamp(), against next_try_at: a volatile function cannot be looked up in an index.
 _LEASE = """
 with due as (
     select o.message_id, o.state = 'leased' as was_leased,
            coalesce((f.state = 'revoked') <> (o.template = %(correction)s), false) as obsolete
     from outbox o left join finding f on f.finding_id = o.finding_id
-    where o.state in ('ready', 'leased') and o.next_try_at <= clock_timestamp() and o.give_up_at > clock_timestamp()
+    where o.state in ('ready', 'leased') and o.next_try_at <= now() and o.give_up_at > now()
       and (o.state = 'ready' or o.leased_until < clock_timestamp()) and o.channel = %(channel)s
       and not ((o.template = %(correction)s or o.params ->> 'step' like 'reopened%%') and exists (
           select 1 from outbox e where e.finding_id = o.finding_id and e.person = o.person
