@@ -1,0 +1,217 @@
+"""Events a second from the log to the store, beside a bare Faust agent on the same log.
+
+    python -m benchmarks.door_to_finding [--events 20000] [--rounds 3]
+
+Every round reads the same log with each contender in turn, each as its own consumer group, and the table gives the median
+of the rounds and its ratio to the bare agent of the same run: absolute figures depend on the machine, the ratio less.
+
+- bare agent: ``async for value in stream`` that counts, nothing else;
+- checked: our agents with a writer that keeps nothing (batching, parsing, validation, acknowledgement);
+- stored: our agents into PostgreSQL (embedded, or ``MINGJING_TEST_DSN``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import faust
+
+from domain.events import Event
+from store.embedded import EmbeddedServer, dsn_for
+from store.ingest import WriteResult
+from store.migrate import migrate
+from streams.app import create_app
+from streams.local_transport import make_address
+from streams.publisher import open_publisher
+from streams.settings import StreamSettings
+from streams.topics import CASE_EVENTS
+from streams.writer import EventWriter
+
+PARTITIONS = 4
+
+
+class NoStore:
+    """Takes everything and keeps nothing."""
+
+    def __init__(self, seen: list[int]) -> None:
+        self._seen = seen
+
+    def write_events(self, events: Sequence[Event]) -> WriteResult:
+        self._seen[0] += len(events)
+        return WriteResult(len(events), 0, 0)
+
+    def write_observations(self, observations: Sequence[Any]) -> None: ...
+
+    def write_dead_letters(self, refusals: Sequence[Any]) -> None: ...
+
+    def beat(self, role: str, detail: dict[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Counting(NoStore):
+    """Passes events on to a real writer and counts them when they are stored."""
+
+    def __init__(self, seen: list[int], writer: EventWriter) -> None:
+        super().__init__(seen)
+        self._writer = writer
+
+    def write_events(self, events: Sequence[Event]) -> WriteResult:
+        result = self._writer.write_events(events)
+        self._seen[0] += len(events)
+        return WriteResult(result.new, result.duplicates, result.conflicts)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+def fill(address: str, count: int) -> float:
+    """Puts events into the log in requests of 500; returns events a second (synced to disk)."""
+    messages = [
+        (
+            b"c%d" % (number % 997),
+            json.dumps(
+                {
+                    "event_id": f"e{number}",
+                    "kind": "case.stage_finished",
+                    "occurred_at": "2026-03-02T09:00:00+08:00",
+                    "source": "benchmark",
+                    "case": f"c{number % 997}",
+                    "item": "A-001",
+                    "window": f"A{number % 12:02}",
+                    "data": {"stage": "review"},
+                    "received_at": "2026-03-02T09:00:01+08:00",
+                }
+            ).encode(),
+        )
+        for number in range(count)
+    ]
+    with open_publisher(address, partitions=PARTITIONS) as publisher:
+        started = time.perf_counter()
+        for first in range(0, count, 500):
+            publisher.publish(CASE_EVENTS, messages[first : first + 500])
+        return count / (time.perf_counter() - started)
+
+
+def bare_app(address: str, group: str, seen: list[int]) -> faust.App:
+    """The least a Faust agent can do, with the settings ours has."""
+    app = faust.App(
+        group,
+        broker=address,
+        broker_commit_interval=1.0,
+        stream_buffer_maxsize=1024,
+        table_standby_replicas=0,
+        topic_partitions=PARTITIONS,
+        topic_disable_leader=True,
+        web_enabled=False,
+        store="memory://",
+    )
+    topic = app.topic(
+        CASE_EVENTS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+    )
+
+    @app.agent(topic, concurrency=1)
+    async def count(stream: Any) -> None:
+        async for _ in stream:
+            seen[0] += 1
+
+    return app
+
+
+def measure(make: Callable[[list[int]], faust.App], count: int) -> float:
+    """Events a second, from the first one seen to the last."""
+
+    async def run() -> float:
+        seen = [0]
+        app = make(seen)
+        await app.start()
+        while not seen[0]:
+            await asyncio.sleep(0.001)
+        started, already = time.perf_counter(), seen[0]
+        while seen[0] < count:
+            await asyncio.sleep(0.005)
+        seconds = time.perf_counter() - started
+        await asyncio.wait_for(app.stop(), 20)
+        return (count - already) / seconds
+
+    return asyncio.run(run())
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    folder = Path(tempfile.mkdtemp(prefix="mj-"))
+    server = EmbeddedServer(folder)
+    try:
+        server.start()
+        migrate(dsn_for(folder))
+        yield dsn_for(folder)
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory() as folder, postgres() as dsn:
+        address = make_address(Path(folder) / "log.db")
+        published = fill(address, options.events)
+        rates: dict[str, list[float]] = {"bare agent": [], "checked": [], "stored": []}
+
+        def ours(group: str, writer: Callable[[list[int]], EventWriter]) -> Callable[[list[int]], faust.App]:
+            settings = StreamSettings(
+                data=Path(folder),
+                broker=address,
+                group=group,
+                database=dsn,
+                partitions=PARTITIONS,  # type: ignore[arg-type]
+            )
+            return lambda seen: create_app(settings, open_writer=lambda: writer(seen))
+
+        for number in range(options.rounds):
+            rates["bare agent"].append(
+                measure(lambda seen: bare_app(address, f"bare-{number}", seen), options.events)  # noqa: B023
+            )
+            rates["checked"].append(measure(ours(f"checked-{number}", NoStore), options.events))
+            rates["stored"].append(
+                measure(ours(f"stored-{number}", lambda seen: _stored(seen, dsn)), options.events)
+            )
+        print(f"published, synced, 500 a request: {published:,.0f} events/s")
+        base = statistics.median(rates["bare agent"])
+        for name, values in rates.items():
+            rate = statistics.median(values)
+            shown = ", ".join(f"{value:,.0f}" for value in values)
+            print(
+                f"{name:12} {rate:8,.0f} events/s   {rate / base:5.2f} of the bare agent   (rounds: {shown})"
+            )
+
+
+def _stored(seen: list[int], dsn: str) -> EventWriter:
+    """A writer into an empty event table: a round that finds its events there already would measure something else."""
+    import psycopg
+
+    from domain.clock import Clock
+    from streams.writer import StoreWriter
+
+    if not seen[0]:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("truncate event, case_state cascade")
+    return Counting(seen, StoreWriter(dsn, clock=Clock()))
+
+
+if __name__ == "__main__":
+    main()
