@@ -123,6 +123,7 @@ ZH: dict[str, str] = {
     "acknowledged": "已确认 {at}",
     "unacknowledged": "未确认",
     # totals
+    "windows": "{n} 个窗口",
     "today": "今日",
     "at_present": "当前",
     "total_received": "收件",
@@ -333,6 +334,7 @@ EN: dict[str, str] = {
     "act_by": "by {at}",
     "acknowledged": "acknowledged {at}",
     "unacknowledged": "not acknowledged",
+    "windows": "{n} windows",
     "today": "Today",
     "at_present": "Now",
     "total_received": "Received",

@@ -142,7 +142,7 @@ def _head() -> Component:
                     html.Div(id="subtitle", className="name-sub"),
                 ],
             ),
-            html.Div(lamps, className="lamps"),
+            html.Div([html.Span(id="lamps-head", className="lamps-head"), *lamps], className="lamps"),
             html.Div(
                 className="now",
                 children=[
@@ -290,6 +290,7 @@ def head_parts(view: WallView) -> dict[str, Props]:
         "badge": {"children": demo, "className": "badge" if demo else "badge empty"},
         "switch": {"children": words("switch"), "href": f"?lang={other}"},
     }
+    parts["lamps-head"] = {"children": words("windows", n=len(view.tiles))}
     for lamp in view.lamps:
         idle = "" if lamp.count else " idle"
         parts[f"lamp-{lamp.light}"] = {"className": f"lamp lamp-{lamp.light}{idle}"}

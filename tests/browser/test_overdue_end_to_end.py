@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.browser.conftest import until
 from tests.drills.system import API_KEY, System, running
 from tests.drills.workload import CENTRE
 
@@ -51,7 +52,7 @@ def accepted(case: str, deadline: datetime, at: datetime) -> dict[str, Any]:
 @pytest.mark.timeout(180)
 def test_it_turns_the_tile_red_within_a_second_and_sends_one_message(system: System, open_page: Any) -> None:
     page = open_page(wall(system)).page
-    page.wait_for_function("document.querySelector('#tile-0 .tile-id').textContent === 'A01'", timeout=20_000)
+    until(page, "document.querySelector('#tile-0 .tile-id').textContent === 'A01'", 20)
     page.evaluate(NOTE_WHEN_RED)
     now = datetime.now(UTC)
     deadline = now + timedelta(seconds=4)
@@ -62,7 +63,7 @@ def test_it_turns_the_tile_red_within_a_second_and_sends_one_message(system: Sys
         timeout=10,
     )
     assert answer.status_code == 202, answer.text
-    page.wait_for_function("window.redAt !== null", timeout=30_000)
+    until(page, "window.redAt !== null", 30)
     late = page.evaluate("window.redAt") / 1000 - deadline.timestamp()
     print(f"\nred {late * 1000:.0f} ms after the deadline")
     assert 0 <= late < 1.0

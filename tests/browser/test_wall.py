@@ -38,6 +38,29 @@ OUTSIDE = """() => [...document.querySelectorAll('#wall *')].filter(node => {
   }).map(node => node.id || node.className)"""
 
 
+#: Texts under 7:1, by the nearest colour behind them (of a hatched ground the lighter stripe).
+FAINT = """() => {
+  const numbers = text => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = node => {
+    for (; node; node = node.parentElement) {
+      const style = getComputedStyle(node);
+      if (style.backgroundImage.startsWith('repeating')) { return numbers(style.backgroundImage.split('rgb')[1]); }
+      const colour = numbers(style.backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) { return colour; }
+    }
+    return [11, 16, 22];
+  };
+  return [...document.querySelectorAll('#wall *')]
+    .filter(node => node.offsetParent && node.textContent.trim() && !node.children.length)
+    .map(node => {
+      const [a, b] = [light(numbers(getComputedStyle(node).color)), light(behind(node))].sort((x, y) => y - x);
+      return [node.className || node.id, Math.round((a + 0.05) / (b + 0.05) * 10) / 10];
+    }).filter(([name, ratio]) => ratio < 7);
+}"""
+
+
 def red_tile(centre: Centre, now: datetime) -> Snapshot:
     base = calm(centre, now)
     window = base.windows[0]
@@ -121,6 +144,15 @@ def test_everything_fits_the_screen_without_scrolling(
         page.screenshot(path=screenshots / f"{scene.__name__}-{windows}-{language}.png")
     assert watched.errors == []
     assert watched.hosts == {f"127.0.0.1:{wall.port}"}
+
+
+def test_every_text_has_a_contrast_of_seven_to_one(staged, open_page):
+    wall = staged(12, mixed, 60.0)
+    page = open_page(wall.url).page
+    assert page.evaluate(FAINT) == []
+    page.click("#row-0")
+    page.wait_for_selector(".panel.shown .days")
+    assert page.evaluate(FAINT) == []
 
 
 def test_on_a_2160_line_screen_everything_is_twice_as_large(staged, open_page):
