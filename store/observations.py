@@ -79,10 +79,13 @@ def write_observations(
                 " order by centre, window_id for update",
                 columns,
             )
-            for key in sorted(of_posts):
-                _write_post(connection, key, sorted(of_posts[key], key=order), silent_after)
-            changed = [_write_window(connection, centre, window, posts) for centre, window in windows]
-            if any(changed):
+            changed = {
+                key[:2]
+                for key in sorted(of_posts)
+                if _write_post(connection, key, sorted(of_posts[key], key=order), silent_after)
+            }
+            due = [_write_window(connection, *key, posts, changed=key in changed) for key in windows]
+            if any(due):
                 connection.execute("select pg_notify('mingjing', 'window')")
     return WriteResult(len(fresh), len(observations) - len(fresh))
 
@@ -144,8 +147,12 @@ def _write_post(
     key: tuple[str, str, str, str],
     fresh: Sequence[Observation],
     silent_after: timedelta,
-) -> None:
-    """Brings one post's spans up to date. In order it costs one row; out of order the spans after the gap are made anew."""
+) -> bool:
+    """Brings one post's spans up to date. In order it costs one row; out of order the spans after the gap are made anew.
+
+    Returns:
+        False if all that happened is that the open span goes on.
+    """
     centre, _, camera, post = key
     first = fresh[0]
     before = _last_span(connection, key, first.at)
@@ -158,7 +165,7 @@ def _write_post(
                 [spans[0].until, spans[0].seen_at, centre, camera, post, before.since, before.observation_id],
             )
         _insert_spans(connection, key, spans[1:])
-        return
+        return len(spans) > 1
     # Late: fold again from the observation that began the span it falls into; the raw rows are still there.
     start = first.at if before is None else before.observed_at
     previous = _last_span(connection, key, start - timedelta(microseconds=1))
@@ -178,6 +185,7 @@ def _write_post(
     _insert_spans(
         connection, key, fold(previous, (Observation(*row) for row in rows), silent_after=silent_after)
     )
+    return True
 
 
 def _last_span(connection: Connection, key: tuple[str, str, str, str], at: datetime) -> Span | None:
@@ -204,8 +212,10 @@ def _insert_spans(connection: Connection, key: tuple[str, str, str, str], spans:
         )  # fmt: skip
 
 
-def _write_window(connection: Connection, centre: str, window: str, posts: Posts | None) -> bool:
-    """Combines the window's posts. True if the answer changed."""
+def _write_window(
+    connection: Connection, centre: str, window: str, posts: Posts | None, *, changed: bool
+) -> bool:
+    """Combines the window's posts. True if the window is to be judged now."""
     rows = connection.execute(
         f"select camera, post, {_SPAN} from presence_span where centre = %s and window_id = %s and until is null",
         [centre, window],
@@ -219,11 +229,13 @@ def _write_window(connection: Connection, centre: str, window: str, posts: Posts
     ).fetchone()
     presence, reason, since, judged_at = row if row is not None else (None, None, None, None)
     same = (presence, reason) == (now.presence, now.reason) and since is not None
+    # While nobody is seen every word counts: what a judge could not say for want of fresh data he can say now. And a late
+    # word may change what was, though not what is.
+    judge = changed or not same or now.presence != "present" or judged_at is None
     begun = now.since
     if same and since is not None and begun is not None and now.presence == "present":
-        begun = min(
-            since, begun
-        )  # one post may take over from another: somebody has been there since the first
+        # One post may take over from another: somebody has been there since the first.
+        begun = min(since, begun)
     connection.execute(
         "update window_state set presence = %(presence)s, reason = %(reason)s, since = %(since)s, seen_at = %(seen_at)s,"
         " method = %(method)s, look_at = case when %(judge)s then '-infinity' else look_at end"
@@ -234,10 +246,9 @@ def _write_window(connection: Connection, centre: str, window: str, posts: Posts
             "since": begun,
             "seen_at": now.seen_at,
             "method": now.method,
-            # While nobody is seen every word counts: what a judge could not say for want of fresh data he can say now.
-            "judge": not same or now.presence != "present" or judged_at is None,
+            "judge": judge,
             "centre": centre,
             "window": window,
         },
     )
-    return not same
+    return judge

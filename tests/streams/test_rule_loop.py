@@ -449,3 +449,23 @@ def test_two_loops_judge_each_case_once_while_events_go_on_arriving(database: st
         )
     # Nothing was said twice of one finding.
     assert len(told) == len(set(told))
+
+
+def test_an_observation_that_comes_late_revokes_the_absence_it_disproves(
+    db: Connection, watching: RuleLoop
+) -> None:
+    def moment(minutes: float) -> datetime:
+        return day("11-20 09:00") + timedelta(minutes=minutes)
+
+    def see(observations: list[Any], minutes: float) -> None:
+        write_observations(db, observations, now=moment(minutes))
+        watching.tick(moment(minutes))
+
+    absent = [look("absent", 1 + step / 2, since=0.4 + step / 2) for step in range(30)]
+    see(absent, 16)
+    assert ("absence.notice", "open") in shown(db)
+    see([look("present", 17)], 17)
+    assert ("absence.notice", "closed") in shown(db)
+    # Somebody was there all the same in between: two runs of less than ten minutes.
+    see([look("present", 8.2, since=8.1, kind="post.state")], 18)
+    assert shown(db) == [("absence.notice", "revoked")]
