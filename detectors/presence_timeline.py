@@ -83,7 +83,8 @@ def _post_line(spans: list[PresenceSpan], begin: datetime, end: datetime, fresh:
             line.append(Stretch(at, until, state, reason))
             at = until
 
-    ordered = sorted(spans, key=lambda s: s.since)
+    # Of two that begin at the same moment the one without length comes first, whatever order the store gives.
+    ordered = sorted(spans, key=lambda s: (s.since, s.until is None, s.until or s.since))
     for i, span in enumerate(ordered):
         since = span.since.astimezone(UTC)
         add(since, "unknown", "no_frame")
