@@ -466,6 +466,6 @@ def test_an_observation_that_comes_late_revokes_the_absence_it_disproves(
     assert ("absence.notice", "open") in shown(db)
     see([look("present", 17)], 17)
     assert ("absence.notice", "closed") in shown(db)
-    # Somebody was there all the same in between: two runs of less than ten minutes.
+    # Somebody was there all the same in between: two runs of less than ten minutes, instead of one of fifteen.
     see([look("present", 8.2, since=8.1, kind="post.state")], 18)
-    assert shown(db) == [("absence.notice", "revoked")]
+    assert shown(db) == [("absence.notice", "revoked"), ("absence.yellow", "revoked")]
