@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Real seconds without anything to publish after which the camera process no longer claims to live.
+CAMERAS_SILENT = 45.0
+
 
 @dataclass(frozen=True)
 class Context:
@@ -137,10 +140,63 @@ def worker(context: Context) -> None:
     BoundedWorker(app, loglevel=level, quiet=True, redirect_stdouts=False).execute_from_commandline()
 
 
+def cameras(context: Context) -> None:
+    """From the cameras to the topic ``observations``."""
+    import json
+
+    from camera_adapters.runner import run_cameras
+    from domain.observations import Observation, observation_to_json
+    from mingjing.demo.script import DemoScript
+    from mingjing.heartbeats import Heart
+    from mingjing.models import choose_net
+    from streams.publisher import open_publisher
+    from streams.topics import OBSERVATIONS, observation_key
+
+    centre = context.centre
+    choice = choose_net(centre.presence.method)
+    if choice.notice:
+        log.warning("%s", choice.notice)
+
+    published = [time.monotonic()]
+
+    def delivers() -> bool:
+        # Each post says something every 15 s of the house's clock, also that nothing has changed.
+        return time.monotonic() - published[0] < CAMERAS_SILENT
+
+    Heart(
+        "cameras", context.dsn, context.clock, alive=delivers, detail=lambda: {"model": choice.model}
+    ).start(context.stop)
+    with open_publisher(context.settings.broker_url) as publisher:
+
+        def publish(found: list[Observation]) -> None:
+            publisher.publish(
+                OBSERVATIONS,
+                [
+                    (
+                        observation_key(each),
+                        json.dumps(observation_to_json(each), ensure_ascii=False).encode(),
+                    )
+                    for each in found
+                ],
+            )
+            published[0] = time.monotonic()
+
+        run_cameras(
+            centre,
+            context.clock,
+            publish,
+            context.stop,
+            # Each looking thread has a net of its own: one cannot be used by two at once.
+            make_net=lambda: choose_net(centre.presence.method).net,
+            script=DemoScript(centre),
+        )
+
+
 def door(context: Context) -> None:
     """``POST /events`` for other systems."""
     import uvicorn
 
+    from mingjing.heartbeats import Heart
     from streams.access import load_api_keys
     from streams.door import create_door
     from streams.publisher import open_publisher
@@ -151,6 +207,7 @@ def door(context: Context) -> None:
     keys = load_api_keys(settings.api_keys_file)
     with open_publisher(settings.broker_url) as publisher:
         app = create_door(publisher, keys, context.centre, context.clock)
+        Heart("door", context.dsn, context.clock).start(context.stop)
         # Stops on SIGTERM by itself, answering what has begun.
         uvicorn.run(
             app,
@@ -250,6 +307,7 @@ PROCESSES: dict[str, Callable[[Context], None]] = {
     "worker": worker,
     "rules": rules,
     "door": door,
+    "cameras": cameras,
     "sender": sender,
     "wall": wall,
     "gateway": gateway,

@@ -16,17 +16,19 @@ from domain.errors import SettingsError
 TEMPLATE = Path(__file__).with_name("centre.yaml")
 #: Windows that one simulated camera looks at.
 POSTS_TO_A_CAMERA = 2
-#: Seconds of the demo's clock between two looks: one real second at 60-fold speed.
-LOOK_EVERY = 60.0
+#: What a simulated camera's seeing takes in real seconds, whatever the speed of the clock: between two looks, the span
+#: over which looks are weighed, the age at which a picture says nothing, the silence that counts as one.
+LOOK, WEIGHED, FRESH, SILENT = 0.6, 3.0, 10.0, 20.0
 
 
-def make_centre(windows: int, cameras: Sequence[str], secrets: Path) -> dict[str, Any]:
+def make_centre(windows: int, cameras: Sequence[str], secrets: Path, speed: float = 60.0) -> dict[str, Any]:
     """The demo's centre as the content of a centre file.
 
     Args:
         windows: how many; beyond those of the template they repeat its kinds of desk.
         cameras: ``WINDOW=ADDRESS`` or ``WINDOW=FILE``: real sources in place of simulated ones.
         secrets: folder for passwords found in addresses; a centre file holds none.
+        speed: of the demo's clock, whose seconds all times of a centre file are.
 
     Raises:
         SettingsError: a ``--camera`` that cannot be used.
@@ -41,8 +43,12 @@ def make_centre(windows: int, cameras: Sequence[str], secrets: Path) -> dict[str
             window for window in centre["windows"][at : at + POSTS_TO_A_CAMERA] if window["id"] not in real
         ]
         if group:
-            simulated.append(_simulated_camera(number, group))
+            simulated.append(_simulated_camera(number, group, LOOK * speed))
     centre["cameras"] = simulated + list(real.values())
+    if not real:
+        # A real camera lives in real seconds; with one among them the defaults stand.
+        centre["presence"] = {"window": max(WEIGHED * speed, 10.0), "fresh": FRESH * speed}
+    centre["rules"]["sources"]["camera_silent"] = max(SILENT * speed / 60, 1.0)
     return centre
 
 
@@ -90,7 +96,7 @@ def _real_camera(text: str, windows: Sequence[dict[str, Any]], secrets: Path) ->
     }
 
 
-def _simulated_camera(number: int, group: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _simulated_camera(number: int, group: Sequence[dict[str, Any]], every: float) -> dict[str, Any]:
     """A drawn counter with a post for each window of the group."""
     posts = [
         {
@@ -100,4 +106,4 @@ def _simulated_camera(number: int, group: Sequence[dict[str, Any]]) -> dict[str,
         }
         for window, polygon in zip(group, post_polygons(len(group)), strict=True)
     ]
-    return {"id": f"C{number + 1:02d}", "url": "sim://counter", "every": LOOK_EVERY, "posts": posts}
+    return {"id": f"C{number + 1:02d}", "url": "sim://counter", "every": every, "posts": posts}

@@ -113,7 +113,7 @@ def prepare(options: DemoOptions, data: Path) -> Settings:
     hidden = data / "secrets"
     hidden.mkdir(mode=0o700, parents=True, exist_ok=True)
     centre_file = data / "centre.yaml"
-    write_centre(centre_file, make_centre(options.windows, options.cameras, hidden))
+    write_centre(centre_file, make_centre(options.windows, options.cameras, hidden, options.speed))
     _secret(hidden / "api-keys", f"demo:{secrets.token_urlsafe(24)}\n")
     _secret(hidden / "gateway", secrets.token_urlsafe(32))
     return load_settings(
