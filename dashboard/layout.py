@@ -308,11 +308,15 @@ def head_parts(view: WallView) -> dict[str, Props]:
 def list_parts(view: WallView) -> dict[str, Props]:
     words = view.words
     left = view.findings_total - len(view.findings)
+    more = words("findings_more", n=left) if left > 0 else ""
+    none = "" if view.findings else words("findings_none")
+    if view.doubt:
+        more, none = words("findings_doubt", reason=view.doubt), "" if view.findings else view.doubt
     parts: dict[str, Props] = {
         "list-name": {"children": words("findings")},
         "list-count": {"children": str(view.findings_total)},
-        "list-more": {"children": words("findings_more", n=left) if left > 0 else ""},
-        "list-none": {"children": "" if view.findings else words("findings_none")},
+        "list-more": {"children": more},
+        "list-none": {"children": none},
     }
     for index in range(FINDING_ROWS):
         parts |= row_parts(index, view.findings[index] if index < len(view.findings) else None)

@@ -20,6 +20,7 @@ from dashboard.lights import (
     finding_text,
     judge_light,
     rule_family,
+    silent_process,
 )
 from domain.centre import Centre, Window
 
@@ -75,7 +76,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class WallView:
-    """What one screen shows in one language."""
+    """What one screen shows in one language. ``doubt``: why the list of findings may lack something; empty if nothing."""
 
     words: Words
     centre: str
@@ -85,6 +86,7 @@ class WallView:
     tiles: tuple[Tile, ...]
     findings: tuple[FindingRow, ...]
     findings_total: int
+    doubt: str
     health: tuple[Health, ...]
     method: str
     speed: float
@@ -174,6 +176,20 @@ def health_of(beats: Sequence[Beat], words: Words, settings: LightSettings) -> t
     return tuple(rows)
 
 
+def doubt_of(
+    beats: Sequence[Beat], words: Words, settings: LightSettings, blind_since: timedelta | None
+) -> str:
+    """An empty list means something only while everything that could fill it is alive."""
+    if blind_since is not None:
+        return words("reason_blind_store", span=words.span(blind_since))
+    stopped = silent_process(WindowFacts(""), beats, settings)
+    if stopped is None:
+        return ""
+    role, silent = stopped
+    span = "" if silent is None else words.span(timedelta(seconds=silent))
+    return words(f"reason_blind_{role}", span=span).strip()
+
+
 def build_view(
     snapshot: Snapshot,
     *,
@@ -216,6 +232,7 @@ def build_view(
             for finding in findings[:FINDING_ROWS]
         ),
         findings_total=len(findings),
+        doubt=doubt_of(snapshot.beats, words, settings, blind_since),
         health=health_of(snapshot.beats, words, settings),
         method=words("method_correlation") if correlation else "",
         speed=settings.speed,

@@ -108,6 +108,15 @@ def test_a_stopped_or_missing_process_is_named_in_the_foot():
     assert health["worker"].well
 
 
+def test_an_empty_list_is_no_comfort_while_its_makers_are_silent():
+    parts = PartsWriter().write(view_of(replace(calm(CENTRE, NOW), beats=())), NOW)
+    assert json.loads(parts["list-none"])["children"] == "事件处理已停"
+    assert json.loads(parts["list-more"])["children"] == "可能不全：事件处理已停"
+    parts = PartsWriter().write(view_of(calm(CENTRE, NOW)), NOW)
+    assert json.loads(parts["list-none"])["children"] == "目前没有未了结的监察发现"
+    assert json.loads(parts["list-more"])["children"] == ""
+
+
 def test_the_thresholds_in_the_legend_are_those_of_the_centre_file():
     legend = {lamp.light: lamp.word for lamp in view_of(calm(CENTRE, NOW)).legend}
     assert legend["red"] == "红牌：超法定时限、空岗 30 分钟"
