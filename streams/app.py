@@ -144,7 +144,7 @@ class BoundedWorker(Worker):
     """A worker whose stop cannot hang (Faust waits for unacknowledged messages without limit)."""
 
     async def stop(self) -> None:
-        timer = threading.Timer(STOP_SECONDS, os._exit, [0])
+        timer = threading.Timer(STOP_SECONDS, lambda: os._exit(int(self.app.crashed)))
         timer.daemon = True
         timer.start()
         await super().stop()

@@ -45,8 +45,8 @@ class DoorLimits:
 
     body_bytes: int = 5_000_000
     body_seconds: float = 30.0
-    rate: float = 50.0
-    burst: float = 100.0
+    rate: float = 200.0
+    burst: float = 1000.0
 
 
 class _TooLarge(Exception):

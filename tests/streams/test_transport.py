@@ -159,6 +159,13 @@ def test_an_address_says_path_retention_and_partitions() -> None:
     assert (str(address.path), address.keep_days, address.partitions) == ("/数据/event log.db", 0.5, 2)
 
 
+def test_what_the_address_says_reaches_the_transport(tmp_path: Path) -> None:
+    transport = make_app(
+        tmp_path, broker=f"{make_address(tmp_path / 'log.db')}?keep_days=2&partitions=3"
+    ).transport
+    assert (transport.path, transport.keep_days, transport.partitions) == (tmp_path / "log.db", 2, 3)
+
+
 @pytest.mark.parametrize(
     ("url", "text"),
     [
