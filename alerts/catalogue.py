@@ -43,7 +43,7 @@ class RuleWords:
 _ZH = {
     "time_limit.notice": RuleWords("即将超承诺时限", "请{who}在此之前办结"),
     "time_limit.promised": RuleWords("超承诺时限", "请{who}立即办理"),
-    "time_limit.legal": RuleWords("超法定时限", "请{who}立即办理并书面说明"),
+    "time_limit.legal": RuleWords("超法定时限", "请{who}立即办理并说明"),
     "acceptance.overdue": RuleWords("逾期未作受理决定", "请{who}立即决定是否受理"),
     "stage.overdue": RuleWords("环节超时", "请{who}立即完成该环节"),
     "suspension.overrun": RuleWords("特别程序超期未恢复", "请{who}立即恢复计时或说明"),
@@ -56,7 +56,7 @@ _ZH = {
 _EN = {
     "time_limit.notice": RuleWords("promised limit is near", "{who}: close it before then"),
     "time_limit.promised": RuleWords("past the promised limit", "{who}: handle now"),
-    "time_limit.legal": RuleWords("past the legal limit", "{who}: handle now and explain in writing"),
+    "time_limit.legal": RuleWords("past the legal limit", "{who}: handle now and explain"),
     "acceptance.overdue": RuleWords("acceptance not decided in time", "{who}: accept or refuse now"),
     "stage.overdue": RuleWords("stage overdue", "{who}: finish this stage now"),
     "suspension.overrun": RuleWords("suspension longer than announced", "{who}: resume now or explain"),
@@ -70,7 +70,8 @@ _RULES = {"zh-CN": _ZH, "en": _EN}
 
 PHRASES = {
     "zh-CN": {
-        "window": "{name}窗口",
+        "window": "{id} {name}窗口",
+        "window_named": "{id} {name}",
         "case": "办件{case}",
         "due": "时限{moment}",
         "found": "{moment}发现",
@@ -78,7 +79,7 @@ PHRASES = {
         "source": "数据源{source}",
         "stage": "（{stage}）",
         "provisional": "（次年日历未公布，暂定）",
-        "ack": "请于{moment}前确认：{link}",
+        "ack": "{moment}前确认：{link}",
         "nobody": "窗口负责人",
         "day": "{month}月{day}日{hour:02d}:{minute:02d}",
         "year": "{year}年",
@@ -86,7 +87,8 @@ PHRASES = {
         "join": "，",
     },
     "en": {
-        "window": "window {name}",
+        "window": "window {id} {name}",
+        "window_named": "{id} {name}",
         "case": "case {case}",
         "due": "due {moment}",
         "found": "found {moment}",

@@ -118,10 +118,12 @@ def message_values(
 def _subject(params: Mapping[str, Any], language: str) -> str:
     words, parts = PHRASES[language], []
     if window := params.get("window"):
-        name = clean(str(params.get("window_name") or ""))
-        named = name if str(window) in name else f"{window} {name}".strip()
-        whole = named.endswith("窗口") if language == "zh-CN" else named.lower().endswith("window")
-        parts.append(named if whole else words["window"].format(name=named))
+        # Some centres put the word into the name ("6号窗口 规划许可"); it is not said twice.
+        name = clean(str(params.get("window_name") or "").replace(str(window), ""))
+        named = "window_named" if ("窗口" in name or "window" in name.lower()) else "window"
+        parts.append(
+            words[named].format(id=window, name=name).replace(f"{window} 窗口", f"{window}窗口").strip()
+        )
     if case := params.get("case"):
         parts.append(words["case"].format(case=clean(str(case))))
     if source := params.get("source"):

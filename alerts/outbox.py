@@ -33,7 +33,7 @@ CORRECTION = "finding.correction"
 _INSERT = """
 insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, params, state, reason,
                     next_try_at, give_up_at, created_at, ack_token, ack_expires_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now(), now() + %s, %s, %s, %s)
+values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now() + %s, now() + %s, %s, %s, %s)
 on conflict (idempotency_key) do nothing
 """
 
@@ -104,9 +104,9 @@ def _values(row: OutboxRow | Skipped, give_up_after: timedelta) -> tuple[Any, ..
     common = (row.idempotency_key, row.finding_id, row.centre, row.person)
     if isinstance(row, Skipped):
         rest: tuple[Any, ...] = ("", "none", row.template, Jsonb(row.params), "skipped", row.reason.value)
-        return (*common, *rest, give_up_after, row.created_at, None, None)
+        return (*common, *rest, timedelta(0), give_up_after, row.created_at, None, None)
     rest = (row.phone, row.channel, row.template, Jsonb(row.params), "ready", None)
-    return (*common, *rest, give_up_after, row.created_at, row.ack_digest, row.ack_expires_at)
+    return (*common, *rest, row.hold, give_up_after, row.created_at, row.ack_digest, row.ack_expires_at)
 
 
 def notify(connection: Connection, table: str = "outbox") -> None:

@@ -59,6 +59,7 @@ class OutboxRow:
     created_at: datetime
     ack_digest: str | None = None
     ack_expires_at: datetime | None = None
+    hold: timedelta = timedelta(0)  # real time to wait before the first try
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ def plan_messages(
     earlier: Sequence[Recipient] = (),
     channel: str = "http",
     ack_lifetime: timedelta = timedelta(hours=72),
+    correction_hold: timedelta = timedelta(0),
 ) -> Plan:
     """Decides every message for one change of one finding.
 
@@ -100,6 +102,8 @@ def plan_messages(
         change: what happened, see :data:`Change`; anything else is no news.
         now: the system's clock.
         token_digest: idempotency key → SHA-256 of the acknowledge token (:meth:`alerts.links.AckLinks.digest`).
+        correction_hold: real time a correction waits before it is sent. A late observation may give the finding back at
+            once; then nobody hears of either.
         earlier: for a revocation, who was told of the finding; when it opens again, also who still waits to be.
 
     Returns:
@@ -109,7 +113,7 @@ def plan_messages(
     if change == "revoked":
         if not earlier:
             return [made.skip("*", Reason.NOT_MESSAGED)]
-        return list(_once(made, [made.row(to, (), channel) for to in earlier]))
+        return list(_once(made, [made.row(to, (), channel, hold=correction_hold) for to in earlier]))
     if change not in ("opened", "reopened"):
         return [made.skip("*", Reason.NO_NEWS)]
     roles = getattr(centre.messages, finding.severity)
@@ -239,6 +243,7 @@ class _Maker:
         channel: str,
         token_digest: Callable[[str], str] | None = None,
         ack_until: datetime | None = None,
+        hold: timedelta = timedelta(0),
     ) -> OutboxRow:
         finding, key = self.finding, self._key(to.person)
         return OutboxRow(
@@ -253,6 +258,7 @@ class _Maker:
             created_at=self.now,
             ack_digest=token_digest(key) if token_digest else None,
             ack_expires_at=ack_until,
+            hold=hold,
         )
 
     def _params(self, roles: Sequence[str], ack_until: datetime | None) -> dict[str, Any]:

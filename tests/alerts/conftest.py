@@ -95,7 +95,7 @@ class Desk:
     def __init__(self, dsn: str) -> None:
         self.dsn, self.clock, self.centre = dsn, FakeClock(NOW), make_centre()
         self.connection: Connection = psycopg.connect(dsn, autocommit=True)
-        self.planner = Planner(self.centre, LINKS)
+        self.planner = Planner(self.centre, LINKS, correction_hold=timedelta(0))
         self.opened: list[Sender] = []
 
     def issue(self, finding: Finding, change: str = "opened") -> int:

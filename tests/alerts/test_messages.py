@@ -35,7 +35,7 @@ def words(
 def test_a_yellow_card_says_what_where_which_rule_due_when_who_and_the_link() -> None:
     assert words() == (
         "【明镜】黄牌：A07 不动产登记窗口，办件LY-0001超承诺时限，时限11月20日17:00。请张三立即办理。"
-        "请于11月23日17:30前确认：http://127.0.0.1:8050/ack/abcdefghijklmnopqrstuv"
+        "11月23日17:30前确认：http://127.0.0.1:8050/ack/abcdefghijklmnopqrstuv"
     )
 
 
@@ -66,6 +66,32 @@ def test_a_stage_is_named() -> None:
 def test_a_silent_source_is_named() -> None:
     params = {"rule": "source.silent", "severity": "notice", "case": None, "window": None, "source": "C01"}
     assert "预警：数据源C01数据中断，" in words("finding.notice", **params)
+
+
+@pytest.mark.parametrize(
+    ("window", "name", "subject"),
+    [
+        ("A07", "不动产登记", "A07 不动产登记窗口"), ("A07", "", "A07窗口"), ("A07", "A07", "A07窗口"),
+        ("A07", "A07 不动产登记", "A07 不动产登记窗口"), ("A06", "6号窗口 规划许可", "A06 6号窗口 规划许可"),
+    ],
+)  # fmt: skip
+def test_a_window_is_named_once(window: str, name: str, subject: str) -> None:
+    values = message_values(
+        "finding.red",
+        PARAMS | {"window": window, "window_name": name, "case": None},
+        "zh-CN",
+        link=None,
+        now=NOW,
+    )
+    assert values["subject"] == subject
+
+
+def test_a_long_card_fits_two_parts() -> None:
+    text = words(
+        "finding.red", severity="red", rule="time_limit.legal", window="A06", window_name="6号窗口 规划许可",
+        who="王雪梅（虚构）", case="20261123-L002",
+    )  # fmt: skip
+    assert sms_parts(text) == 2
 
 
 def test_a_usual_card_fits_two_parts() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from alerts import outbox
 from alerts.outbox import Leased
-from tests.alerts.conftest import NOW, Desk, make_finding
+from alerts.planner import Planner
+from tests.alerts.conftest import LINKS, NOW, Desk, make_finding
 
 pytestmark = pytest.mark.postgres
 
@@ -218,3 +219,21 @@ def test_a_card_sent_again_waits_while_its_correction_is_being_sent(desk: Desk) 
     outbox.try_later(desk.connection, correction, error="HTTP 429", seconds=0)
     assert [m.template for m in take(desk)] == ["finding.yellow"]
     assert desk.states() == {"sent": 1, "skipped:reopened": 1, "leased": 1}
+
+
+def test_a_finding_that_wavers_troubles_nobody(desk: Desk) -> None:
+    """Revoked and found again within the hold: one card, no correction, no second card."""
+    desk.planner = Planner(desk.centre, LINKS, correction_hold=timedelta(seconds=15))
+    desk.issue(make_finding())
+    for message in take(desk):
+        outbox.confirm(desk.connection, message, provider_id="x", at=NOW, delivered=False)
+    for _ in range(3):
+        desk.clock.advance(60)
+        desk.issue(make_finding(state="revoked", revoked_at=desk.clock.now()), "revoked")
+        assert take(desk) == []
+        desk.issue(make_finding(), "reopened")
+    assert take(desk) == []
+    assert desk.states()["sent"] == 2
+    desk.issue(make_finding(state="revoked", revoked_at=desk.clock.now() + timedelta(seconds=1)), "revoked")
+    desk.connection.execute("update outbox set next_try_at = next_try_at - interval '15 s'")
+    assert [m.template for m in take(desk)] == ["finding.correction"] * 2
