@@ -108,7 +108,9 @@ class Court:
         kept: str | None = due.row["settings_id"]
         centre = self._centre if kept is None else self._centre_of(connection, kept)
         verdict = self._rules.case([arrival.event for arrival in arrivals], centre, now)
-        newest = arrivals[-1].event if len(arrivals) != due.row["judged_events"] else None
+        # What is new proves it: of the events since the last judging the last of the case's own course.
+        fresh = arrivals[due.row["judged_events"] :]
+        newest = next((each.event for each in reversed(fresh) if each.event.kind.startswith("case.")), None)
         changes = compare(stored, verdict.findings, now, _grounds_of_case(newest))
         refusals = {refusal.fingerprint: refusal for refusal in map(_without_effect, verdict.ineffective)}
         before = {bytes(letter) for letter in due.row["ineffective"]}
