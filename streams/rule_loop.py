@@ -37,10 +37,11 @@ log = logging.getLogger(__name__)
 Plan = Callable[[Connection, Finding, str, datetime], Any]
 
 KINDS: tuple[Kind, ...] = ("case", "window", "source")
-#: Rows judged in one transaction.
-BATCH = 200
+#: Rows judged in one transaction. Few, because the worker waits while they are locked: 200 rows that all became findings with
+#: messages held it up for over ten seconds on a crowded machine.
+BATCH = 50
 #: Batches of one kind in one tick, so that a flood of cases does not hold up the windows.
-BATCHES = 5
+BATCHES = 20
 #: How long a row that cannot be judged waits, on the system's clock.
 PUSH_AHEAD = timedelta(hours=1)
 #: Real seconds between looks when nothing wakes the loop, and between signs of life.

@@ -22,7 +22,7 @@ from mingjing.settings import Settings, load_settings
 from mingjing.spawning import Spawner
 from mingjing.supervisor import Child, Supervisor
 
-API_KEY = "drill-key"
+API_KEY = "drill-key-of-the-tests-only"
 
 
 class System:
