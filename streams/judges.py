@@ -225,7 +225,11 @@ def _without_effect(entry: tuple[Event, str, str]) -> Refusal:
 
 def _grounds_of_case(newest: Event | None) -> Grounds:
     if newest is None:
-        return Grounds(None, "规则、期限或工作日历已更改", "the rules, limits or the calendar have changed")
+        return Grounds(
+            None,
+            "规则、期限或工作日历已更改，或预先送达的事件已生效",
+            "the rules, limits or the calendar have changed, or an event sent in advance has taken effect",
+        )
     moment = newest.occurred_at.isoformat(timespec="minutes")
     return Grounds(
         newest.event_id,
