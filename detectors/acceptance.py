@@ -72,7 +72,7 @@ def _acceptance_due(case: Case, receipt: Step, centre: Centre) -> Due | None:
     if item is None or item.supplement_limit is None:
         return None
     # Suspensions do not lengthen this limit.
-    return find_due(Clock(receipt.at, working_days(item.supplement_limit)), centre.working_time, ())
+    return find_due(Clock(receipt.at, working_days(item.supplement_limit)), centre.working_time)
 
 
 def judge_acceptance(case: Case, start: Start, centre: Centre) -> list[Claim]:

@@ -13,8 +13,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from detectors.limits import Clock, Due, earlier, explain_due, find_due
-from detectors.suspension import Suspension, explain_excluded, known_spans
+from detectors.limits import Clock, Due, deadline_of, earlier, explain_due, find_due
+from detectors.suspension import Excluded, Suspension, explain_excluded
 from detectors.verdict import Claim
 from domain.cases import Case, Step
 from domain.working_time import Calendar
@@ -81,6 +81,15 @@ def follow(
     """Goes through the case from its start to its stop, and keeps what was known at each step."""
     course = Course(legal, promised)
     added_legal = added_promised = 0
+    books = {
+        clock: Excluded(suspensions, calendar, deadline_of(clock, calendar))
+        for clock in (legal, promised)
+        if clock
+    }
+
+    def due(clock: Clock | None, upto: int, added: int) -> Due | None:
+        return None if clock is None else find_due(clock, calendar, books[clock].runs(upto), added)
+
     for step in case.running[start.index :]:
         if step is not start and step.kind not in MOVERS:
             continue
@@ -97,13 +106,12 @@ def follow(
             added_legal += days if to_legal else 0
             added_promised += days if to_promised else 0
             course.extensions.append(Extension(step, days, to_legal, to_promised))
-        spans = known_spans(suspensions, step.index)
         course.states.append(
             State(
                 step.at,
                 step.index,
-                None if promised is None else find_due(promised, calendar, spans, added_promised),
-                None if legal is None else find_due(legal, calendar, spans, added_legal),
+                due(promised, step.index, added_promised),
+                due(legal, step.index, added_legal),
             )
         )
     return course
@@ -148,7 +156,8 @@ def explain_deadline(
 ) -> dict[str, Any]:
     """The count of one deadline as known after step ``index``, with the suspensions and extensions that moved it."""
     row = explain_due(due, calendar)
-    row["excluded"] = explain_excluded(suspensions, due.first_day + 1, due.ordinal, index, calendar)
+    deadline = deadline_of(due.clock, calendar)
+    row["excluded"] = explain_excluded(suspensions, due.first_day + 1, due.ordinal, index, calendar, deadline)
     is_legal = due.clock is course.legal
     row["extensions"] = [
         {

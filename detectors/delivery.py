@@ -25,7 +25,7 @@ def judge_delivery(case: Case, centre: Centre) -> list[Claim]:
     item = centre.item_by_code.get(case.item_at(decision) or "")
     if item is None or item.delivery_limit is None:
         return []
-    due = find_due(Clock(decision.at, working_days(item.delivery_limit)), centre.working_time, ())
+    due = find_due(Clock(decision.at, working_days(item.delivery_limit)), centre.working_time)
     delivered = next((step for step in case.steps if step.kind == "case.delivered"), None)
     if due is None:
         return []

@@ -6,7 +6,7 @@ Pure; ordinals are ``date.toordinal()``, moments are UTC.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -18,6 +18,8 @@ from domain.working_time import Calendar
 #: A suspension as known at some moment: [start, end), ``None`` = not known to end.
 Span = tuple[datetime, datetime | None]
 Run = tuple[int, int | None]
+#: Deadline moment of a date.
+Deadline = Callable[[int], datetime]
 
 COUNT_ARTICLES = "行政许可法 art. 82; 民法典 art. 201, 203"
 
@@ -52,40 +54,34 @@ class Due:
     stands: bool = False
 
 
-def excluded_runs(
-    spans: Iterable[Span], calendar: Calendar, deadline: Callable[[int], datetime]
-) -> tuple[Run, ...]:
-    """Rule 2: the dates of which a suspension takes any moment before the date's own deadline, as merged runs."""
-    runs: list[Run] = []
-    for start, end in spans:
-        if end is not None and end <= start:
-            continue
-        first = first_touched(start, calendar, deadline)
-        last = None
-        if end is not None:
-            last = calendar.local_date(end)
-            if end <= calendar.day_start(last):
-                last -= 1
-            if last < first:
-                continue
-        runs.append((first, last))
-    if len(runs) < 2:
-        return tuple(runs)
-    runs.sort(key=lambda run: run[0])
-    merged = [runs[0]]
-    for first, last in runs[1:]:
-        before_first, before_last = merged[-1]
-        if before_last is None or first <= before_last + 1:
-            merged[-1] = (
-                before_first,
-                None if before_last is None or last is None else max(before_last, last),
-            )
-        else:
-            merged.append((first, last))
-    return tuple(merged)
+def excluded_run(span: Span, calendar: Calendar, deadline: Deadline) -> Run | None:
+    """Rule 2: the dates of which a suspension takes any moment before the date's own deadline; None if none."""
+    start, end = span
+    if end is None:
+        return first_touched(start, calendar, deadline), None
+    if end <= start:
+        return None
+    first, last = first_touched(start, calendar, deadline), calendar.local_date(end)
+    if end <= calendar.day_start(last):
+        last -= 1
+    return (first, last) if first <= last else None
 
 
-def first_touched(start: datetime, calendar: Calendar, deadline: Callable[[int], datetime]) -> int:
+def add_run(runs: list[Run], run: Run | None) -> None:
+    """Adds a run that begins no earlier than the last one, which keeps ``runs`` sorted and disjoint."""
+    if run is None:
+        return
+    if runs:
+        first, last = runs[-1]
+        if last is None:
+            return
+        if run[0] <= last + 1:
+            runs[-1] = (first, None if run[1] is None else max(last, run[1]))
+            return
+    runs.append(run)
+
+
+def first_touched(start: datetime, calendar: Calendar, deadline: Deadline) -> int:
     """The first date a suspension from ``start`` reaches: not the one whose deadline has passed already."""
     first = calendar.local_date(start)
     return first if start < deadline(first) else first + 1
@@ -95,18 +91,33 @@ def in_runs(ordinal: int, runs: Sequence[Run]) -> bool:
     return any(first <= ordinal and (last is None or ordinal <= last) for first, last in runs)
 
 
-def find_due(clock: Clock, calendar: Calendar, spans: Sequence[Span], added: int = 0) -> Due | None:
+def deadline_of(clock: Clock, calendar: Calendar) -> Deadline:
+    """The moment that ends each date for a clock: rule 4, or the time of day of an explicit deadline (rule 6)."""
+    if clock.explicit is None:
+        return calendar.deadline
+    local = calendar.local(clock.explicit)
+    if _is_midnight(local):
+        return lambda ordinal: calendar.day_start(ordinal + 1)
+    at = local.time()
+    return lambda ordinal: calendar.at_time(ordinal, at)
+
+
+def _is_midnight(local: datetime) -> bool:
+    return not (local.hour or local.minute or local.second or local.microsecond)
+
+
+def find_due(clock: Clock, calendar: Calendar, runs: Sequence[Run] = (), added: int = 0) -> Due | None:
     """The due day of a clock (rules 3 and 6); None while an open suspension leaves it unknown.
 
     Args:
-        spans: the suspensions of the case as known.
+        runs: the excluded dates as known, by this clock's own :func:`deadline_of`; sorted, disjoint.
         added: days of the extensions that hold for this clock.
     """
+    runs = tuple(runs)
     if clock.explicit is not None:
-        return _explicit_due(clock, clock.explicit, calendar, spans, added)
+        return _explicit_due(clock, clock.explicit, calendar, runs, added)
     assert clock.limit is not None
     first_day = calendar.local_date(clock.start)
-    runs = excluded_runs(spans, calendar, calendar.deadline)
     days = clock.limit.days + added
     if clock.limit.unit == "working_day":
         ordinal = calendar.nth_working(first_day, days, runs)
@@ -121,21 +132,14 @@ def find_due(clock: Clock, calendar: Calendar, spans: Sequence[Span], added: int
 
 
 def _explicit_due(
-    clock: Clock, explicit: datetime, calendar: Calendar, spans: Sequence[Span], added: int
+    clock: Clock, explicit: datetime, calendar: Calendar, runs: tuple[Run, ...], added: int
 ) -> Due | None:
     """Rule 6. 00:00 is 24:00 of the date before."""
     first_day = calendar.local_date(clock.start)
     local = calendar.local(explicit)
-    midnight = not (local.hour or local.minute or local.second or local.microsecond)
-    day = local.toordinal() - (1 if midnight else 0)
-    at = local.time()
-
-    def deadline(ordinal: int) -> datetime:
-        return calendar.day_start(ordinal + 1) if midnight else calendar.at_time(ordinal, at)
-
-    runs = excluded_runs(spans, calendar, deadline)
-    touched = (
-        any(first <= day and (last is None or last > first_day) for first, last in runs) and day > first_day
+    day = local.toordinal() - (1 if _is_midnight(local) else 0)
+    touched = any(
+        max(first, first_day + 1) <= day and (last is None or last > first_day) for first, last in runs
     )
     if not touched and not added:
         return Due(clock, first_day, day, explicit, 0, runs, False, stands=True)
@@ -147,7 +151,7 @@ def _explicit_due(
             ordinal = calendar.nth_working(day, 1, runs)
     if ordinal is None:
         return None
-    moment = explicit if ordinal == day else deadline(ordinal)
+    moment = explicit if ordinal == day else deadline_of(clock, calendar)(ordinal)
     return Due(clock, first_day, ordinal, moment, added, runs, calendar.provisional(first_day + 1, ordinal))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from detectors.course import Course
 from detectors.limits import Clock, Due, explain_due, find_due
-from detectors.suspension import Suspension, explain_excluded, known_spans
+from detectors.suspension import Excluded, Suspension, explain_excluded
 from detectors.verdict import Claim, overdue
 from domain.cases import Case, Step
 from domain.centre import Centre, Limit
@@ -75,14 +75,15 @@ def judge_stages(
     for run in find_stage_runs(case, centre):
         clock = Clock(run.started.at, run.limit)
         added = 0
+        excluded = Excluded(suspensions, calendar, calendar.deadline)
         for extension in course.extensions if course is not None else ():
             if extension.step.index < run.started.index:
                 continue
-            known = find_due(clock, calendar, known_spans(suspensions, extension.step.index), added)
+            known = find_due(clock, calendar, excluded.runs(extension.step.index), added)
             if known is None or known.moment >= extension.step.at:
                 added += extension.days
         upto = len(case.running)
-        due = find_due(clock, calendar, known_spans(suspensions, upto), added)
+        due = find_due(clock, calendar, excluded.runs(upto), added)
         if due is None:
             continue
         claims += overdue(
@@ -103,6 +104,9 @@ def _explain(
     row = explain_due(due, centre.working_time)
     row["stage"] = run.name[:80]
     row["started_by"] = {"kind": run.started.kind, "event_id": run.started.event.event_id}
-    row["excluded"] = explain_excluded(suspensions, due.first_day + 1, due.ordinal, upto, centre.working_time)
+    calendar = centre.working_time
+    row["excluded"] = explain_excluded(
+        suspensions, due.first_day + 1, due.ordinal, upto, calendar, calendar.deadline
+    )
     row["articles"] = f"{ARTICLE}; {row['articles']}"
     return row

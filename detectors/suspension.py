@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from detectors.limits import Span, date_list, excluded_runs, first_touched, iso
+from detectors.limits import Deadline, Run, add_run, date_list, excluded_run, first_touched, iso
 from detectors.verdict import Claim, overdue
 from domain.cases import Case, Step
 from domain.working_time import Calendar
@@ -45,11 +45,12 @@ class Suspension:
 def find_suspensions(case: Case, calendar: Calendar) -> tuple[Suspension, ...]:
     """Every suspension that began before the stop. A resume ends all that are open; so does the stop."""
     found: list[Suspension] = []
-    running = case.running
-    for step in running:
+    ended_by = case.stop
+    for step in reversed(case.running):
+        if step.kind == "case.resumed":
+            ended_by = step
         if step.kind != "case.suspended":
             continue
-        ended_by = next((s for s in running[step.index + 1 :] if s.kind == "case.resumed"), case.stop)
         used_up, counted = None, None
         days = step.event.data.get("days")
         if days is not None:
@@ -59,16 +60,48 @@ def find_suspensions(case: Case, calendar: Calendar) -> tuple[Suspension, ...]:
             if last is not None:
                 used_up, counted = calendar.deadline(last), (first, last)
         found.append(Suspension(step, used_up, counted, ended_by))
-    return tuple(found)
+    return tuple(reversed(found))
 
 
-def known_spans(suspensions: Sequence[Suspension], upto: int) -> list[Span]:
-    """The spans as known after the step with index ``upto``."""
-    return [(s.step.at, s.end(upto)) for s in suspensions if s.step.index <= upto]
+class Excluded:
+    """The dates a case's suspensions take off one clock, step by step; each finished suspension is looked at once.
+
+    Args:
+        suspensions: of the case, in order.
+        deadline: the clock's own deadline moments.
+    """
+
+    def __init__(self, suspensions: Sequence[Suspension], calendar: Calendar, deadline: Deadline) -> None:
+        self._suspensions, self._calendar, self._deadline = suspensions, calendar, deadline
+        self._finished: list[Run] = []
+        self._next = 0
+
+    def runs(self, upto: int) -> tuple[Run, ...]:
+        """The excluded dates as known after the step with index ``upto``; ask with growing steps."""
+        while self._next < len(self._suspensions):
+            suspension = self._suspensions[self._next]
+            if suspension.ended_by is None or suspension.ended_by.index > upto:
+                break
+            add_run(self._finished, self._run(suspension, upto))
+            self._next += 1
+        runs = list(self._finished)
+        for suspension in self._suspensions[self._next :]:
+            if suspension.step.index > upto or (runs and runs[-1][1] is None):
+                break
+            add_run(runs, self._run(suspension, upto))
+        return tuple(runs)
+
+    def _run(self, suspension: Suspension, upto: int) -> Run | None:
+        return excluded_run((suspension.step.at, suspension.end(upto)), self._calendar, self._deadline)
 
 
 def explain_excluded(
-    suspensions: Sequence[Suspension], first: int, last: int, upto: int, calendar: Calendar
+    suspensions: Sequence[Suspension],
+    first: int,
+    last: int,
+    upto: int,
+    calendar: Calendar,
+    deadline: Deadline,
 ) -> list[dict[str, Any]]:
     """The suspensions that reach into the dates ``first`` to ``last``, as known after step ``upto``."""
     rows = []
@@ -76,12 +109,12 @@ def explain_excluded(
         if suspension.step.index > upto:
             continue
         end = suspension.end(upto)
-        for run_first, run_last in excluded_runs([(suspension.step.at, end)], calendar, calendar.deadline):
-            if run_first <= last and (run_last is None or run_last >= first):
-                row = _describe(suspension, calendar)
-                row["to"] = None if end is None else calendar.local(end).isoformat()
-                row["excluded"] = [iso(run_first), None if run_last is None else iso(run_last)]
-                rows.append(row)
+        run = excluded_run((suspension.step.at, end), calendar, deadline)
+        if run is not None and run[0] <= last and (run[1] is None or run[1] >= first):
+            row = _describe(suspension, calendar)
+            row["to"] = None if end is None else calendar.local(end).isoformat()
+            row["excluded"] = [iso(run[0]), None if run[1] is None else iso(run[1])]
+            rows.append(row)
     return rows
 
 

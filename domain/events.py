@@ -261,6 +261,8 @@ def _decided(data: Mapping[str, Any]) -> None:
 
 def _fee(data: Mapping[str, Any]) -> None:
     amount = data.get("amount")
+    if isinstance(amount, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,4})?", amount, re.ASCII):
+        return  # money as a decimal text loses no cent
     if isinstance(amount, bool) or not isinstance(amount, (int, float)):
         raise EventError("bad_data", "data.amount", "must be a number")
 
@@ -272,7 +274,13 @@ def _rating(data: Mapping[str, Any]) -> None:
 
 
 def _leave(data: Mapping[str, Any]) -> None:
-    if parse_moment(data.get("from"), "data.from") > parse_moment(data.get("to"), "data.to"):
+    ends = []
+    for name in ("from", "to"):
+        value = data.get(name)
+        if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+            value += "T00:00:00Z"  # whole days
+        ends.append(parse_moment(value, f"data.{name}"))
+    if ends[0] > ends[1]:
         raise EventError("bad_data", "data.to", "the leave ends before it begins")
 
 

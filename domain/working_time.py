@@ -119,6 +119,8 @@ class Calendar:
         self._deadlines: dict[int, datetime] = {}
         self._openings: dict[int, datetime] = {}
         self._day_starts: dict[int, datetime] = {}
+        # The same few moments of a case are asked for again and again while its deadlines are followed.
+        self._dates: dict[datetime, int] = {}
 
     # ---- which dates count -------------------------------------------------------------------------------------
 
@@ -218,7 +220,12 @@ class Calendar:
 
     def local_date(self, moment: datetime) -> int:
         """The local date of a moment, as an ordinal."""
-        return moment.astimezone(self.zone).toordinal()
+        found = self._dates.get(moment)
+        if found is None:
+            if len(self._dates) > 100_000:
+                self._dates.clear()
+            found = self._dates[moment] = moment.astimezone(self.zone).toordinal()
+        return found
 
     def local(self, moment: datetime) -> datetime:
         return moment.astimezone(self.zone)

@@ -18,7 +18,7 @@ from detectors.cases import judge_case
 from domain.cases import RANK
 from domain.centre import Centre, load_centre
 from domain.errors import EventError, InputError
-from domain.events import MAX_LINE, Event, content_hash, parse_line, parse_moment
+from domain.events import MAX_LINE, Event, clean, content_hash, parse_line
 from domain.findings import Finding, finding_to_json
 
 REJECTED = 3
@@ -173,14 +173,10 @@ def parse_until(text: str, centre: Centre) -> datetime:
         InputError: it is no moment.
     """
     try:
-        return parse_moment(text.strip(), "--until")
-    except EventError as error:
-        if error.code == "naive_time":
-            try:
-                return datetime.fromisoformat(text.strip()).replace(tzinfo=centre.zone)
-            except ValueError:
-                pass
-        raise InputError(f"--until: {error.reason}") from None
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=centre.zone)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InputError(f"--until: '{clean(text)}' is not a moment like 2026-11-30T12:00:00+08:00") from None
 
 
 def replay_command(

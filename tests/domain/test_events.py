@@ -100,7 +100,13 @@ def refusal(obj, **more):
         (changed(kind="case.stage_finished", data={"stage": 1}), "bad_data", "data.stage"),
         (changed(kind="case.decided", data={"result": "maybe"}), "bad_data", "data.result"),
         (changed(kind="rating.given", data={"level": 6}), "bad_data", "data.level"),
-        (changed(kind="fee.charged", data={"amount": "5"}), "bad_data", "data.amount"),
+        (changed(kind="fee.charged", data={"amount": "five"}), "bad_data", "data.amount"),
+        (changed(kind="leave.granted", staff="p", data={"from": "2026-03-02"}), "wrong_type", "data.to"),
+        (
+            changed(kind="leave.granted", staff="p", data={"from": "2026-03-02", "to": "2026-03-01"}),
+            "bad_data",
+            "data.to",
+        ),
         (changed(data={"note": "a\x00b"}), "nul_byte", "data.note"),
         (changed(case="c\x00"), "nul_byte", "case"),
         (changed(data={"note": "\ud800"}), "bad_text", "data.note"),
@@ -168,7 +174,7 @@ def test_moments_with_any_offset(text, moment):
 def test_only_what_a_rule_needs_is_required():
     for kind, data in {
         "case.refused": {}, "case.supplement_requested": {}, "case.extended": {"days": 1}, "case.withdrawn": None,
-        "case.accepted": {"legal_deadline": None}, "case.suspended": {"ground": "other", "days": None},
+        "fee.charged": {"amount": "12.50"}, "case.accepted": {"legal_deadline": None}, "case.suspended": {"ground": "other", "days": None},
     }.items():  # fmt: skip
         assert parse_event(changed(kind=kind, data=data)).kind == kind
 
