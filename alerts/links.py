@@ -19,8 +19,8 @@ from pathlib import Path
 
 from domain.errors import SettingsError
 
-#: 128 bits, 22 letters: long enough not to be guessed, short enough for a short message.
-TOKEN_BYTES = 16
+#: 96 bits, 16 letters: not to be guessed at a door that takes a few thousand tries a second, and short enough for two parts.
+TOKEN_BYTES = 12
 _IN_TEXT = re.compile(r"(/ack/)[A-Za-z0-9_-]{8,}")
 
 

@@ -31,7 +31,7 @@ def message(key: str = "f1:p1:opened", **changes: str) -> Outgoing:
     given = {
         "to": "13800000001",
         "template": "finding.red",
-        "text": "【明镜】红牌：A07窗口离岗。确认：http://wall.example/ack/abcdefghijklmnopqrstuv",
+        "text": "【明镜】红牌：A07窗口离岗。确认：http://wall.example/ack/abcdefghijklmnop",
         "created_at": "2026-11-20T17:30:00+08:00",
     }
     return Outgoing(idempotency_key=key, values={"level": "红牌"}, **(given | changes))  # type: ignore[arg-type]
@@ -141,9 +141,7 @@ def test_an_answer_that_drips_ends_with_the_time_of_the_try() -> None:
 
 
 def test_a_refusal_that_repeats_the_message_is_not_quoted() -> None:
-    hook, _ = hook_on(
-        answer_with(400, text="bad: 13800000001 http://wall.example/ack/abcdefghijklmnopqrstuv")
-    )
+    hook, _ = hook_on(answer_with(400, text="bad: 13800000001 http://wall.example/ack/abcdefghijklmnop"))
     with pytest.raises(SendError) as caught:
         hook.send(message())
     assert caught.value.reason == "HTTP 400"
@@ -310,7 +308,7 @@ def test_the_page_shows_phones_with_clickable_links(client: TestClient) -> None:
     post(client, message_body(message()))
     page = client.get("/").text
     assert "张三（示例）" in page
-    assert '<a href="http://wall.example/ack/abcdefghijklmnopqrstuv"' in page
+    assert '<a href="http://wall.example/ack/abcdefghijklmnop"' in page
     assert "11-20 17:30" in page
     assert "⬣ 红牌" in page
     english = client.get("/?lang=en").text

@@ -22,7 +22,7 @@ PARAMS = {
     "due_at": "2026-11-20T17:00:00+08:00",
     "ack_until": "2026-11-23T17:30:00+08:00",
 }
-LINK = "http://127.0.0.1:8050/ack/abcdefghijklmnopqrstuv"
+LINK = "http://127.0.0.1:8050/ack/abcdefghijklmnop"
 
 
 def words(
@@ -35,14 +35,14 @@ def words(
 def test_a_yellow_card_says_what_where_which_rule_due_when_who_and_the_link() -> None:
     assert words() == (
         "【明镜】黄牌：A07 不动产登记窗口，办件LY-0001超承诺时限，时限11月20日17:00。请张三立即办理。"
-        "11月23日17:30前确认：http://127.0.0.1:8050/ack/abcdefghijklmnopqrstuv"
+        "11月23日17:30前确认：http://127.0.0.1:8050/ack/abcdefghijklmnop"
     )
 
 
 def test_the_same_in_english() -> None:
     assert words(language="en", window_name="Real estate", who="Zhang San") == (
         "[Mingjing] Yellow card: window A07 Real estate, case LY-0001: past the promised limit, due 11-20 17:00. "
-        "Zhang San: handle now. Acknowledge by 11-23 17:30: http://127.0.0.1:8050/ack/abcdefghijklmnopqrstuv"
+        "Zhang San: handle now. Acknowledge by 11-23 17:30: http://127.0.0.1:8050/ack/abcdefghijklmnop"
     )
 
 
