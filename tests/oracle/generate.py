@@ -15,6 +15,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.oracle import oracle
+from tests.oracle.calendar import Calendar
 
 Json = dict[str, Any]
 
@@ -131,7 +132,7 @@ class Maker:
 
     rng: random.Random
     centre: Json
-    calendar: oracle.Calendar
+    calendar: Calendar
     case: str
     first: date
     sharp: datetime | None = None
@@ -390,7 +391,7 @@ def make(seed: int, cases: int = 30) -> tuple[Json, list[str], datetime | None]:
     """One centre (plain dict), the lines of its event file, and `until`."""
     rng = random.Random(seed)
     centre = make_centre(rng)
-    calendar = oracle.Calendar(centre)
+    calendar = Calendar(centre)
     seasons = NL_SEASONS if calendar.base == "NL" else CN_SEASONS
     season = rng.choice(seasons)
     if calendar.base == "CN" and rng.random() < 0.2:
