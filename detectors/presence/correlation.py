@@ -25,6 +25,8 @@ DIFFERENT = 0.5
 MOTION_LEVELS, MOTION_SHARE = 10.0, 0.015
 OBJECT_SPAN, OBJECT_LOOKS, OBJECT_MOVES = 90.0, 20, 3
 """What has moved in fewer than 3 of at least 20 looks over 90 s is a thing, not a person."""
+PASSING = 0.6
+"""Seconds for which somebody who has just appeared may be only walking through; looks that are further apart do not ask."""
 MOST_REFERENCES = 6
 _CLIPPED = 252.0
 _LEAST_USABLE = 0.3
@@ -42,6 +44,8 @@ class _View:
     given: bool = False
     occupied: bool | None = None
     occupied_looks: deque[tuple[float, bool]] = field(default_factory=deque)
+    came_at: float | None = None
+    looked_at: float | None = None
     before: Plane | None = None
 
 
@@ -90,14 +94,20 @@ class EmptyPostCorrelation:
 
     def _answer(self, view: _View, score: float, moved: bool, t: float) -> Look:
         if score >= ENTER:
+            if view.occupied is False and view.looked_at is not None and t - view.looked_at <= PASSING:
+                view.came_at = t
             view.occupied = True
         elif score <= LEAVE or view.occupied is None:
             view.occupied = False
+        view.looked_at = t
         if not view.occupied:
+            view.came_at = None
             view.occupied_looks.clear()
             return Look(False, score)
         looks = view.occupied_looks
         looks.append((t, moved))
+        if view.came_at is not None and t - view.came_at < PASSING:
+            return Look(None, score, "passing")
         while len(looks) > OBJECT_LOOKS and looks[1][0] <= t - OBJECT_SPAN:
             looks.popleft()
         watched = len(looks) >= OBJECT_LOOKS and t - looks[0][0] >= OBJECT_SPAN

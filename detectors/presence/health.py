@@ -16,7 +16,7 @@ from detectors.presence.picture import SMALL_WIDTH, Picture, Plane, Shift, shift
 from detectors.presence.posts import Post
 
 DARK_MEAN, DARK_SPREAD = 14.0, 5.0
-FLAT_SPREAD = 6.0
+FLAT_SPREAD, FLAT_TEXTURE = 6.0, 0.02
 COVERED_MATCH, COVERED_SPREAD, COVERED_TEXTURE = 0.25, 12.0, 0.35
 MOVED_MATCH, MOVED_BLOCKS = 0.5, 0.25
 BLURRED_RATIO = 0.55
@@ -89,7 +89,8 @@ class CameraHealth:
         spread = float(cv2.GaussianBlur(small, (0, 0), 2.0).std())
         if float(small.mean()) < DARK_MEAN and spread < DARK_SPREAD:
             return Health("dark")
-        if spread < FLAT_SPREAD:
+        # A dim room has little spread, too, but keeps its structure.
+        if spread < FLAT_SPREAD and _textured(picture.relief).mean() < FLAT_TEXTURE:
             return Health("covered" if self._references else "flat")
         jumped = self._light_jumped(small, picture.t)
         if self._frozen:

@@ -103,7 +103,7 @@ class StateMachine:
             return "absent", None
         if reasons:
             return "unknown", self._commonest(reasons, last)
-        return "unknown", "restart" if seen < self._limits.absent else "few_looks"
+        return "unknown", "restart" if self._known == "unknown" and not any(valid) else "few_looks"
 
     def _first_proof(self, name: StateName) -> float:
         """The first look of the window that agrees, after the last one that contradicts."""

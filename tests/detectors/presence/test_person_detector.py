@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors.presence.departure import DepartureCheck
+from detectors.presence.passing import PassingFilter
+from detectors.presence.person_detector import Person, PersonDetector, PersonNet
+from detectors.presence.picture import Picture
+from detectors.presence.posts import Post, PostMap
+from domain.errors import ModelError
+from tests.detectors.presence.scenes import POST, clip, gain, jpeg, noisy, room, with_somebody
+
+HERE = (0.4, 0.25, 0.2, 0.6)
+
+
+class FakeNet:
+    """Answers with the people it was told, in turn; the second opinion gets the next of them."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.asked = 0
+
+    def find(self, image):
+        self.asked += 1
+        answer = self.answers[min(self.asked, len(self.answers)) - 1]
+        return [Person(HERE, answer)] if answer else []
+
+
+def look(*scores, image=None):
+    return PersonDetector(PostMap([POST]), FakeNet(*scores)).look(
+        Picture(image if image is not None else room(), 0.0)
+    )[0]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "seen", "reason"),
+    [
+        (0.9, None, True, None),
+        (0.2, None, True, None),
+        (0.0, 0.0, False, None),
+        (0.0, 0.9, True, None),  # noise hid him from the first
+        (0.1, 0.0, None, "low_score"),
+        (0.0, 0.07, None, "low_score"),
+        (0.03, 0.03, False, None),
+    ],
+)
+def test_weak_boxes_are_neither_somebody_nor_nobody(first, second, seen, reason):
+    found = look(first, second)
+    assert (found.seen, found.reason) == (seen, reason)
+
+
+def test_a_second_opinion_is_asked_only_when_needed():
+    net = FakeNet(0.9)
+    PersonDetector(PostMap([POST]), net).look(Picture(room(), 0.0))
+    assert net.asked == 1
+
+
+def test_whoever_was_there_and_has_not_left_is_not_gone():
+    net = FakeNet(0.9, 0.0)
+    eyes = PersonDetector(PostMap([POST]), net)
+    there = with_somebody(room())
+    assert eyes.look(Picture(noisy(there, 1), 0.0))[0].seen is True
+    for i in range(5):
+        lost = eyes.look(Picture(noisy(there, 2 + i), 1.0 + i))[0]
+        assert (lost.seen, lost.reason) == (None, "low_score")
+    assert eyes.look(Picture(noisy(room(), 9), 9.0))[0].seen is False
+    assert eyes.look(Picture(noisy(there, 10), 10.0))[0].seen is False  # forgotten once he has left
+
+
+def test_a_weak_sighting_and_an_old_one_prove_nothing():
+    check = DepartureCheck()
+    check.saw(Picture(room(), 0.0), HERE, 0.3, (0.0, 0.0))
+    assert not check.still_there(Picture(room(), 1.0), (0.0, 0.0))
+    check.saw(Picture(room(), 0.0), HERE, 0.9, (0.0, 0.0))
+    assert check.still_there(Picture(room(), 100.0), (0.0, 0.0))
+    assert not check.still_there(Picture(room(), 200.0), (0.0, 0.0))
+
+
+def walk(boxes, every=0.2):
+    filter_ = PassingFilter()
+    return [filter_.step(i * every, box) for i, box in enumerate(boxes)]
+
+
+def box(x):
+    return (x, 0.2, 0.2, 0.7)
+
+
+def test_who_walks_through_is_passing_and_who_stops_is_not():
+    walking = [box(0.3 + 0.04 * i) for i in range(5)]
+    assert walk(walking) == [False, True, True, True, True]
+    stopped = walk(walking + [box(0.47)] * 6)
+    assert stopped[-2:] == [False, False]
+
+
+def test_who_has_been_there_a_while_may_walk_about():
+    assert not any(walk([box(0.3)] * 10 + [box(0.3 + 0.04 * i) for i in range(5)])[10:])
+
+
+def test_slow_looks_never_call_anybody_passing():
+    assert not any(walk([box(0.3), box(0.5), box(0.7)], every=2.0))
+
+
+# -- the real net and real pictures --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def net(shared_data: Path) -> PersonNet:
+    folder = shared_data / "models"
+    return PersonNet(folder / "yolo-fastest-1.1_body.cfg", folder / "yolo-fastest-1.1_body.weights")
+
+
+def footage_posts(path: Path) -> list[Post]:
+    row = json.loads(path.read_text())
+    return [
+        Post(p["name"], tuple((x / row["width"], y / row["height"]) for x, y in p["polygon"]))
+        for p in row["posts"]
+    ]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda im: im,
+        lambda im: gain(im, 0.25),
+        lambda im: gain(im, 1.6),
+        lambda im: (im * 0.4 + 100).astype(np.uint8),
+        lambda im: jpeg(im, 20),
+        lambda im: np.clip(im + np.random.default_rng(1).normal(0, 15, im.shape), 0, 255).astype(np.uint8),
+    ],
+    ids=["as it is", "dark", "bright", "washed out", "jpeg 20", "noisy"],
+)
+@pytest.mark.parametrize(("name", "people"), [("two-people", 2), ("walk-and-pause", 3)])
+def test_it_finds_everybody_in_the_close_ups(shared_data, net, name, people, spoil):
+    posts = footage_posts(shared_data / "footage" / f"{name}.json")
+    eyes = PersonDetector(PostMap(posts), net)
+    for picture in clip(shared_data / "footage" / f"{name}.gif", every=1.0):
+        found = eyes.look(Picture(spoil(picture.image), picture.t))
+        assert [l.seen for l in found[:people]] == [True] * people
+        assert all(l.seen is False for l in found[people:])
+
+
+def test_an_empty_view_has_nobody_by_a_wide_margin(shared_data, net):
+    posts = footage_posts(shared_data / "footage" / "table.json")
+    eyes = PersonDetector(PostMap(posts), net)
+    for picture in clip(shared_data / "footage" / "table.mp4", every=1.0, end=5.5):
+        for found in eyes.look(picture):
+            assert found.seen is False
+            assert found.score < 0.03
+
+
+def test_files_that_are_no_net_are_refused(tmp_path):
+    cfg, weights = tmp_path / "a.cfg", tmp_path / "a.weights"
+    cfg.write_text("[net]\nwidth=1\n")
+    weights.write_bytes(b"nothing")
+    with pytest.raises(ModelError, match=r"a\.weights and a\.cfg are not a net"):
+        PersonNet(cfg, weights)
+    with pytest.raises(ModelError):
+        PersonNet(tmp_path / "no.cfg", weights)
