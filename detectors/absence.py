@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from detectors.presence_timeline import Stretch, window_timeline
-from detectors.verdict import Claim, Verdict, settle
+from detectors.verdict import TICK, Claim, Verdict, settle
 from domain.cases import without_duplicates
 from domain.centre import Centre
 from domain.events import Event
@@ -81,9 +81,11 @@ def judge_absence(
     desk_changes = _desk_changes(window_events, now)
     hours = _office_intervals(calendar, begin, now)
     opened = _open_intervals(hours, desk_changes)
-    line = window_timeline(known, centre.posts_of(window), begin, now, fresh)
-    vouched_to = _vouched_to(known, now)
-    runs = [run for interval in opened for run in _runs(line, interval, now, vouched_to)]
+    # The answer that begins at this very moment belongs to it, so the line reaches one tick further.
+    horizon = now + TICK
+    line = window_timeline(known, centre.posts_of(window), begin, horizon, fresh)
+    vouched_to = _vouched_to(known, horizon)
+    runs = [run for interval in opened for run in _runs(line, interval, horizon, vouched_to)]
     levels: tuple[tuple[Severity, float], ...] = (
         ("notice", centre.rules.absence.notice),
         ("yellow", centre.rules.absence.yellow),
@@ -114,7 +116,7 @@ def judge_absence(
     )
     findings.sort(key=lambda f: (f.opened_at, f.rule))
     ahead += more + _next_edges(calendar, now)
-    ahead += [s.seen_at + fresh + timedelta(microseconds=1) for s in known if s.until is None and s.seen_at]
+    ahead += [s.seen_at + fresh + TICK for s in known if s.until is None and s.seen_at]
     desk = desk_changes[-1][1] if desk_changes else "open"
     last = line[-1] if line else None
     status = {
@@ -132,10 +134,11 @@ def _seen(span: PresenceSpan, seen_at: datetime) -> PresenceSpan:
     return PresenceSpan(span.camera, span.post, span.state, span.since, span.until, span.reason, seen_at)
 
 
-def _vouched_to(spans: Sequence[PresenceSpan], now: datetime) -> datetime:
+def _vouched_to(spans: Sequence[PresenceSpan], horizon: datetime) -> datetime:
     """Up to when the spans that go on are vouched for: the oldest of their newest observations."""
     return min(
-        (s.seen_at.astimezone(UTC) for s in spans if s.until is None and s.seen_at is not None), default=now
+        (s.seen_at.astimezone(UTC) for s in spans if s.until is None and s.seen_at is not None),
+        default=horizon,
     )
 
 
@@ -185,7 +188,7 @@ def _open_intervals(hours: Sequence[Interval], changes: Sequence[tuple[datetime,
 
 
 def _runs(
-    line: Sequence[Stretch], interval: Interval, now: datetime, vouched_to: datetime
+    line: Sequence[Stretch], interval: Interval, horizon: datetime, vouched_to: datetime
 ) -> list[AbsentRun]:
     start, end = interval
     inside = [s for s in line if s.until > start and s.since < end]
@@ -197,12 +200,12 @@ def _runs(
         following = next((s for s in inside[i + 1 :] if s.state != "unknown"), None)
         if following is not None:
             over, why = following.since, "present" if following.state == "present" else "unknown_between"
-        elif end <= now:
+        elif end < horizon:
             over, why = end, "closed"
         else:
             over, why = None, None
         since, vouched = max(stretch.since, start), min(stretch.until, end)
-        goes_on = stretch.until >= now
+        goes_on = stretch.until >= horizon
         if goes_on:
             vouched = min(vouched, max(vouched_to, since))
         runs.append(AbsentRun(since, vouched, goes_on, over, why))

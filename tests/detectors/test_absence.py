@@ -181,6 +181,16 @@ def test_status_for_the_wall():
     )
 
 
+def test_what_begins_at_this_very_moment_is_looked_at_in_time():
+    for spans, events, now in (
+        ([span("absent", "09:30")], [], "09:30"),
+        ([span("absent", "08:00")], [], "09:00"),
+        ([span("absent", "09:00")], [desk("paused", "09:05"), desk("opened", "10:00")], "10:00"),
+    ):
+        verdict = judge(*spans, now=now, desk_events=events)
+        assert verdict.look_at == at(f"03-03 {now}") + timedelta(minutes=10)
+
+
 def test_minutes_are_settings():
     strict = centre(rules={"absence": {"notice": 1, "yellow": 2, "red": 3}})
     assert len(judge(span("absent", "09:30"), now="09:33", rules=strict).findings) == 3
@@ -212,7 +222,7 @@ def grounds(verdict):
     return [(f.finding_id, f.closed_at, dict(f.explain)) for f in verdict.findings]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(days(), minutes, st.floats(0, 1))
 def test_nothing_changes_before_look_at(day, now, share):
     spans, events = day
@@ -237,7 +247,7 @@ def test_nothing_changes_before_look_at(day, now, share):
         assert grounds(judge_absence("A01", spans, events, ONE, t)) == grounds(verdict)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(days(), minutes)
 def test_every_finding_stands_on_that_much_uninterrupted_absence(day, now):
     spans, events = day

@@ -46,7 +46,7 @@ def cases(draw):
 
 
 centres = st.sampled_from((CLOSE, MIDNIGHT))
-quick = settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def grounds(verdict):
