@@ -396,6 +396,9 @@ def make(seed: int, cases: int = 30) -> tuple[Json, list[str], datetime | None]:
     season = rng.choice(seasons)
     if calendar.base == "CN" and rng.random() < 0.2:
         season = date(2003, 11, 20) + timedelta(days=rng.randint(0, 8800))
+        if date(2005, 8, 1) < season < date(2006, 1, 10):
+            # Around 2005-12-31, the one date on which the two published calendars disagree (see README.md).
+            season += timedelta(days=200)
     lines: list[str] = []
     sharp: list[datetime] = []
     for number in range(cases):
