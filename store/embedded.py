@@ -156,9 +156,9 @@ class EmbeddedServer:
         Raises:
             StoreError: another process runs this folder's server, or it does not come up; with the last words of its log.
         """
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        self._take_lock()
         try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
             user = runas.choose_user(self.pg)
             self._own(self.socket_dir, user)
             self._end_leftovers()
@@ -171,6 +171,11 @@ class EmbeddedServer:
             self._launch(user)
             self._wait_until_ready(timeout)
             self._create_database()
+        except PermissionError as error:
+            self.stop()
+            raise StoreError(
+                f"{error.filename or self.data_dir} belongs to another user; run as that user or use another --data folder"
+            ) from error
         except BaseException:
             self.stop()
             raise
@@ -222,7 +227,7 @@ class EmbeddedServer:
             folder.mkdir(mode=0o700)
         except FileExistsError:
             status = folder.lstat()
-            if folder.is_symlink() or status.st_uid not in (uid, 0, os.geteuid()):
+            if folder.is_symlink() or status.st_uid not in (uid, os.geteuid()):
                 raise StoreError(f"{folder} belongs to another user; use another --data folder") from None
         if os.geteuid() == 0:
             os.chown(folder, uid, gid)
@@ -233,13 +238,14 @@ class EmbeddedServer:
         found = []
         for entry in Path("/proc").glob("[0-9]*"):
             try:
-                if (
-                    Path(os.readlink(entry / "cwd")) == self.pg
-                    and (entry / "stat").read_text().split(") ")[1][0] != "Z"
-                ):
-                    found.append(int(entry.name))
-            except (OSError, IndexError):
+                if Path(os.readlink(entry / "cwd")) != self.pg:
+                    continue
+                # "pid (name) state …"; a shell may stand in the folder too.
+                name, _, rest = (entry / "stat").read_text().partition(" (")[2].rpartition(") ")
+            except OSError:
                 continue
+            if name == "postgres" and not rest.startswith("Z"):
+                found.append(int(entry.name))
         return found
 
     def _end_leftovers(self) -> None:

@@ -122,6 +122,34 @@ def test_a_long_path_moves_the_socket_and_nothing_else(folder: Path) -> None:
     socket_dir_for(deep).rmdir()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_folder_of_somebody_elses_is_one_clear_sentence(empty_folder: Path) -> None:
+    empty_folder.parent.chmod(0o755)
+    empty_folder.mkdir(mode=0o755)
+    (empty_folder / "pg.lock").touch(0o600)
+    code = (
+        "import os, sys; from domain.errors import StoreError; from store.embedded import EmbeddedServer\n"
+        "os.setuid(65534)\n"
+        "try: EmbeddedServer(sys.argv[1]).start()\n"
+        "except StoreError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, empty_folder], capture_output=True, text=True, cwd=ROOT
+    )
+    assert "pg.lock belongs to another user" in done.stdout
+
+
+def test_a_shell_that_stands_in_the_folder_is_left_alone(folder: Path) -> None:
+    shell = subprocess.Popen(["sleep", "60"], cwd=folder / "pg")
+    try:
+        with EmbeddedServer(folder) as server:
+            assert ask(server.dsn, "select 1") == (1,)
+        assert shell.poll() is None
+    finally:
+        shell.kill()
+        shell.wait()
+
+
 def test_it_says_why_it_does_not_come_up(folder: Path) -> None:
     with pytest.raises(StoreError, match=r"ended at its start.*shared_buffers"):
         EmbeddedServer(folder, settings={"shared_buffers": "nonsense"}).start()
