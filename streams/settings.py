@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -25,6 +27,7 @@ class StreamSettings(BaseSettings):
     data: Path = Field(default_factory=lambda: Path.home() / ".local" / "share" / "mingjing")
     broker: str = ""
     database: SecretStr = SecretStr("")
+    database_password_file: Path | None = None
     centre: Path | None = None
     clock: str = "real"
     group: str = Field(default="mingjing", min_length=1, pattern=r"^[A-Za-z0-9._-]+$")
@@ -51,7 +54,23 @@ class StreamSettings(BaseSettings):
 
     @property
     def dsn(self) -> str:
-        return self.database.get_secret_value() or dsn_for(self.data)
+        """The libpq address, with the password if that lies in a file.
+
+        Raises:
+            SettingsError: the address or the file cannot be used.
+        """
+        address = self.database.get_secret_value()
+        try:
+            conninfo_to_dict(address)
+            if not address or self.database_password_file is None:
+                return address or dsn_for(self.data)
+            return make_conninfo(address, password=self.database_password_file.read_text("utf-8").strip())
+        except psycopg.ProgrammingError:
+            raise SettingsError("MINGJING_DATABASE is not a PostgreSQL address") from None
+        except OSError as error:
+            raise SettingsError(
+                f"MINGJING_DATABASE_PASSWORD_FILE: {self.database_password_file}: {error.strerror}"
+            ) from None
 
     @property
     def centre_file(self) -> Path:

@@ -66,6 +66,16 @@ def test_a_wrong_database_address_is_said_without_its_password() -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_the_password_may_lie_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MINGJING_DATABASE", "postgresql://u@h/d")
+    monkeypatch.setenv("MINGJING_DATABASE_PASSWORD_FILE", str(tmp_path / "password"))
+    with pytest.raises(SettingsError, match="PASSWORD_FILE"):
+        _ = load_stream_settings().dsn
+    (tmp_path / "password").write_text("it's secret\n")
+    assert psycopg.conninfo.conninfo_to_dict(load_stream_settings().dsn)["password"] == "it's secret"
+    assert "secret" not in repr(load_stream_settings())
+
+
 def test_a_broken_centre_file_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "centre.yaml").write_text("centre: {nme: x}\n")
     with pytest.raises(CentreFileError):
