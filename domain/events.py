@@ -17,6 +17,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from sys import intern
 from typing import Any
 
 from domain.errors import EventError
@@ -368,8 +369,20 @@ def parse_event(
                 **extra,
             },
         }
+    # The few names that come again in every event are kept once: files of a million events are read whole.
     return Event(
-        event_id, kind, occurred_at, source, entered_at, received_at, code, window, case, item, staff, data
+        event_id,
+        intern(kind),
+        occurred_at,
+        intern(source),
+        entered_at,
+        received_at,
+        code and intern(code),
+        window and intern(window),
+        case,
+        item and intern(item),
+        staff,
+        data,
     )
 
 
