@@ -67,7 +67,8 @@ def _people(centre: Centre, window: Window | None, words: Words) -> Component:
         if name:
             person = people.get(getattr(window, role, None) or "")
             title = f" {person.title}" if person and person.title else ""
-            mark = f" ({words('invented')})" if person and person.invented else ""
+            invented = person is not None and person.invented and words("invented") not in name
+            mark = f" ({words('invented')})" if invented else ""
             entries.append(html.Div([html.Dt(words(f"detail_{role}")), html.Dd(f"{name}{title}{mark}")]))
     return html.Dl(entries, className="facts")
 
@@ -88,7 +89,7 @@ def finding_section(
         ("detail_case", finding.case or ""),
         ("detail_item", f"{finding.item or ''} {item}".strip()),
         ("detail_opened", _moment(finding.opened_at, words)),
-        ("detail_due", _moment(finding.due_at, words)),
+        ("detail_due", "" if finding.explain.get("deadline") else _moment(finding.due_at, words)),
         *explain_facts(finding.explain, words),
         ("detail_acknowledged", acknowledged),
     ]

@@ -197,7 +197,7 @@ def _list() -> Component:
             tabIndex=0,
             children=[
                 html.Div(id=f"row-{index}-{part}", className=f"finding-{part}")
-                for part in ("word", "window", "since", "text", "act", "state")
+                for part in ("word", "window", "since", "text", "who", "act", "state")
             ],
         )
         for index in range(FINDING_ROWS)
@@ -275,7 +275,8 @@ def row_parts(index: int, row: FindingRow | None) -> dict[str, Props]:
         f"row-{index}-window": {"children": row.window},
         f"row-{index}-since": {"children": row.since},
         f"row-{index}-text": {"children": row.text},
-        f"row-{index}-act": {"children": f"{row.who} · {row.act}"},
+        f"row-{index}-who": {"children": row.who},
+        f"row-{index}-act": {"children": row.act},
         f"row-{index}-state": {"children": row.state},
     }
 

@@ -26,7 +26,7 @@ WATCH_TILE = """() => {
 
 #: Texts that are wider than their box and are not meant to be cut.
 CUT_OFF = """() => [...document.querySelectorAll(
-  '.tile-word, .tile-id, .lamp-word, .lamp-count, .total-label, .total-value, .clock-time, .alive, .finding-word, .health')]
+  '.tile-word, .tile-id, .lamp-word, .lamp-count, .total-label, .total-value, .clock-time, .alive, .finding-word, .finding-act, .finding-state, .health')]
   .filter(node => node.scrollWidth > node.clientWidth + 1 && getComputedStyle(node).display !== 'inline')
   .map(node => node.className + ': ' + node.textContent)"""
 
