@@ -61,8 +61,10 @@ AWAY = (
     Away(desk=8, leaves=14.7, returns=15.02),
     Away(desk=11, leaves=16.1, returns=16.32),
 )
+#: The camera runner tries again after 1, 5, 10 and 60 real seconds: a failure of ten seconds is over after sixteen, one
+#: of more than sixteen after seventy-six.
 TROUBLES = (
-    Trouble(camera=3, kind="fail", begins=10.2, ends=10.6),
+    Trouble(camera=3, kind="fail", begins=10.2, ends=10.37),
     Trouble(camera=5, kind="cover", begins=10.4, ends=10.8),
     Trouble(camera=3, kind="fail", begins=14.3, ends=14.7),
     Trouble(camera=5, kind="cover", begins=15.4, ends=15.8),
