@@ -67,8 +67,8 @@ header p{margin:0;opacity:.85}header a{color:#cfe6ff;margin-left:auto}
 .phone{background:#10161d;border-radius:34px;padding:12px;box-shadow:0 10px 26px #1a2a3a44}
 .screen{background:#f6f8fa;border-radius:24px;overflow:hidden;display:flex;flex-direction:column;height:clamp(420px,64vh,700px)}
 .phone h2{margin:0;padding:.75rem 1rem .6rem;background:#fff;border-bottom:1px solid #dde3ea;font-size:1.06rem;
-display:flex;justify-content:space-between;align-items:baseline}
-.phone h2 span{font-weight:400;color:#4c5a68;font-size:.88rem;font-variant-numeric:tabular-nums}
+white-space:nowrap;overflow:hidden;text-overflow:ellipsis}
+.phone h2 span{display:block;font-weight:400;color:#4c5a68;font-size:.88rem;font-variant-numeric:tabular-nums}
 ol{list-style:none;margin:0;padding:.9rem;overflow:auto;flex:1;display:flex;flex-direction:column;gap:.9rem}
 time,.more{display:block;text-align:center;color:#566574;font-size:.8rem;margin-bottom:.25rem}
 .bubble{background:#fff;border:1px solid #dde3ea;border-left:6px solid #7b8794;border-radius:6px 16px 16px 16px;
