@@ -38,12 +38,20 @@ class Media:
         address: a path or an address that FFmpeg understands.
         keyframes_only: decode only pictures coded by themselves (a tenth of the work, one every second or two).
         live: a camera rather than a recording; then reading is bounded in time and over TCP.
+        timeout: seconds for opening and for each read of a live one.
 
     Raises:
         SourceError: it cannot be opened, or shows no video.
     """
 
-    def __init__(self, address: str, *, keyframes_only: bool, live: bool) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        keyframes_only: bool,
+        live: bool,
+        timeout: tuple[float, float] = (OPEN_TIMEOUT, READ_TIMEOUT),
+    ) -> None:
         self.name = masked(address)
         # An address of another protocol inside a playlist must not make us read or fetch anything else.
         options = {"protocol_whitelist": "file" if scheme_of(address) == "file" else _LIVE_PROTOCOLS}
@@ -55,7 +63,7 @@ class Media:
             self._container = av.open(
                 address,
                 options=options,
-                timeout=(OPEN_TIMEOUT, READ_TIMEOUT) if live else None,
+                timeout=timeout if live else None,
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:

@@ -90,6 +90,10 @@ class Station:
         """Looks if a look is due; returns what is to be published."""
         t, at = self._timebase.now(), self._clock.now()
         found: list[Observation] = []
+        house = self._clock.monotonic()
+        if not 0 <= house - self._summed < SUMMARY_EVERY:
+            # Before the look: a summary ends where the next begins, and that look belongs to the next.
+            found += self._summaries(at, house)
         if t >= self._due or t < self._due - 2 * self._period:
             found += self._look(t, at)
             self._due += self._period
@@ -98,9 +102,6 @@ class Station:
                 # unknown for as long as they count. Catching up on one and the same picture would prove nothing.
                 self.overslept += self._due < t
                 self._due = t + self._period
-        house = self._clock.monotonic()
-        if not 0 <= house - self._summed < SUMMARY_EVERY:
-            found += self._summaries(at, house)
         return found
 
     def _look(self, t: float, at: datetime) -> list[Observation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from camera_adapters.media import Media
+from camera_adapters.media import OPEN_TIMEOUT, READ_TIMEOUT, Media
 from camera_adapters.source import Frame
 from domain.clock import Clock
 
@@ -27,15 +27,19 @@ class StreamSource:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         every_frame: bool = False,
+        timeout: tuple[float, float] = (OPEN_TIMEOUT, READ_TIMEOUT),
     ) -> None:
         self._address = address
         self._clock = clock
         self._monotonic = monotonic
         self._keyframes_only = not every_frame
+        self._timeout = timeout
         self._media: Media | None = None
 
     def open(self) -> None:
-        self._media = Media(self._address, keyframes_only=self._keyframes_only, live=True)
+        self._media = Media(
+            self._address, keyframes_only=self._keyframes_only, live=True, timeout=self._timeout
+        )
 
     def frames(self) -> Iterator[Frame]:
         if self._media is None:

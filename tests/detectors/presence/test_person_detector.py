@@ -139,8 +139,8 @@ def test_it_finds_everybody_in_the_close_ups(shared_data, net, name, people, spo
     eyes = PersonDetector(PostMap(posts), net)
     for picture in clip(shared_data / "footage" / f"{name}.gif", every=1.0):
         found = eyes.look(Picture(spoil(picture.image), picture.t))
-        assert [l.seen for l in found[:people]] == [True] * people
-        assert all(l.seen is False for l in found[people:])
+        assert [look.seen for look in found[:people]] == [True] * people
+        assert all(look.seen is False for look in found[people:])
 
 
 def test_an_empty_view_has_nobody_by_a_wide_margin(shared_data, net):
