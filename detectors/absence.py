@@ -77,13 +77,19 @@ def judge_absence(
     today = calendar.local_date(now)
     begin = calendar.day_start(today) if since is None else since.astimezone(UTC)
     fresh = timedelta(minutes=centre.rules.sources.camera_silent)
-    known = [s if s.seen_at or s.until or not seen_at else _seen(s, seen_at) for s in spans if s.since <= now]
+    posts = centre.posts_of(window)
+    known = [
+        span if span.seen_at or span.until or not seen_at else _seen(span, seen_at)
+        for span in spans
+        # What a post that is no longer in the centre file last said holds nobody up.
+        if span.since <= now and (not posts or (span.camera, span.post) in posts)
+    ]
     desk_changes = _desk_changes(window_events, now)
     hours = _office_intervals(calendar, begin, now)
     opened = _open_intervals(hours, desk_changes)
     # The answer that begins at this very moment belongs to it, so the line reaches one tick further.
     horizon = now + TICK
-    line = window_timeline(known, centre.posts_of(window), begin, horizon, fresh)
+    line = window_timeline(known, posts, begin, horizon, fresh)
     vouched_to = _vouched_to(known, horizon)
     runs = [run for interval in opened for run in _runs(line, interval, horizon, vouched_to)]
     levels: tuple[tuple[Severity, float], ...] = (

@@ -18,7 +18,7 @@ from detectors.cases import judge_case
 from domain.cases import RANK
 from domain.centre import Centre, load_centre
 from domain.errors import EventError, InputError
-from domain.events import MAX_LINE, Event, clean, content_hash, parse_line
+from domain.events import MAX_LINE, Event, clean, content_hash, event_to_json, parse_line
 from domain.findings import Finding, finding_to_json
 
 REJECTED = 3
@@ -117,7 +117,8 @@ class Replay:
             verdict = judge_case([event for _, event in entries], self.centre, now)
             for event, code, reason in verdict.ineffective:
                 line = next(line for line, other in entries if other is event)
-                self.rejected.append(Rejection(line, code, None, reason, event_id=event.event_id))
+                raw = _shown(_dumps(event_to_json(event)))
+                self.rejected.append(Rejection(line, code, None, reason, raw, event.event_id))
             yield list(verdict.findings)
 
 

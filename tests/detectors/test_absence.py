@@ -152,6 +152,13 @@ def test_present_at_any_post_is_present_and_absent_needs_them_all():
     assert two([span("absent", "09:31", post="q")]) == [("notice", "09:41", None)]
 
 
+def test_a_post_that_is_no_longer_in_the_centre_file_says_nothing():
+    for left in (span("present", "08:00", post="gone"), span("absent", "08:00", post="gone", seen="08:10")):
+        assert found(judge(span("absent", "09:30", seen="09:41"), left, now="09:41")) == [
+            ("notice", "09:40", None)
+        ]
+
+
 def test_only_time_a_camera_vouches_for_counts():
     assert found(judge(span("absent", "09:30", seen="09:39:50"), now="09:40:10")) == []
     assert found(judge(span("absent", "09:30", seen="09:40:05"), now="09:40:10")) == [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.detectors.making import CENTRE, at, centre, event, judge, one, rows, show
@@ -326,3 +328,25 @@ def test_the_explanation_can_be_counted_by_hand():
     assert found.explain["calendar"].startswith("CN; chinesecalendar ")
     assert found.explain["limit"] == {"days": 5, "unit": "working_day"}
     assert found.window == "A01"
+
+
+def test_an_explanation_stays_short():
+    """45 working days (art. 42), five suspensions and three extensions: still one screen."""
+    long = centre(items=[{"code": "A", "legal_limit": {"days": 45}}])
+    events = [event("accepted", "03-02 09:30")]
+    for number in range(5):
+        events.append(event("suspended", f"03-{10 + number:02} 10:00", days=2, notice_no="x" * 200))
+        events.append(event("resumed", f"03-{10 + number:02} 16:00"))
+    events += [event("extended", f"04-0{number} 10:00", days=3, approver="y" * 200) for number in (1, 2, 3)]
+    found = one(judge(*events, centre=long), "time_limit.legal")
+    assert len(json.dumps(dict(found.explain), ensure_ascii=False).encode()) < 4096
+    assert len(found.explain["counted_days"]) == 54
+
+
+def test_very_long_counts_are_written_as_runs():
+    long = centre(items=[{"code": "A", "legal_limit": {"days": 365, "unit": "calendar_day"}}])
+    found = one(
+        judge(event("accepted", "01-02 09:30"), centre=long, now=at("2027-02-01 00:00")), "time_limit.legal"
+    )
+    assert found.explain["counted_days"] == ["2026-01-03/2027-01-02"]
+    assert show(found.due_at) == "2027-01-04 17:00"  # 01-02 is a Saturday
