@@ -17,8 +17,9 @@ TEMPLATE = Path(__file__).with_name("centre.yaml")
 #: Windows that one simulated camera looks at.
 POSTS_TO_A_CAMERA = 2
 #: What a simulated camera's seeing takes in real seconds, whatever the speed of the clock: between two looks, the span
-#: over which looks are weighed, the age at which a picture says nothing, the silence that counts as one.
-LOOK, WEIGHED, FRESH, SILENT = 0.6, 3.0, 10.0, 20.0
+#: over which looks are weighed, the age at which a picture says nothing, the silence that counts as one. The last is
+#: below the first threshold of absence even at 60-fold speed: a process that starts again must not make a finding.
+LOOK, WEIGHED, FRESH, SILENT = 0.6, 3.0, 8.0, 8.0
 
 
 def make_centre(windows: int, cameras: Sequence[str], secrets: Path, speed: float = 60.0) -> dict[str, Any]:
