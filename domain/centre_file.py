@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain.centre import Centre
 from domain.errors import CentreFileError
+from domain.working_time import WEEKDAYS
 
 #: Where a value stands: keys and list positions from the top of the file.
 Place = tuple[Hashable, ...]
@@ -138,7 +139,7 @@ def _explain(error: ValidationError, lines: dict[Place, int], file: str) -> Cent
         return place
 
     problems = error.errors(include_url=False, include_context=False)
-    unknown = [p for p in problems if p["type"] == "extra_forbidden"]
+    unknown = [p for p in problems if p["type"] == "extra_forbidden" or p["loc"][-1:] == ("[key]",)]
     # A union of shapes fails once per shape: the deepest place is the shape that was meant.
     shape = ("dict_type", "list_type", "none_required")  # of a union, the branch that was not meant
     chosen = min(
@@ -152,11 +153,12 @@ def _explain(error: ValidationError, lines: dict[Place, int], file: str) -> Cent
     )
     place = real(chosen["loc"])
     line = _line(place, lines)
-    if chosen["type"] == "extra_forbidden":
-        key = str(chosen["loc"][-1])
-        known = _known_keys(chosen["loc"][:-1])
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-        where = ".".join(map(str, chosen["loc"][:-1]))
+    if chosen in unknown:
+        weekday = chosen["type"] != "extra_forbidden"  # the only keys that are words of their own
+        key = str(place[-1]) if weekday else str(chosen["loc"][-1])
+        known = list(WEEKDAYS) if weekday else _known_keys(chosen["loc"][:-1])
+        near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
+        where = _dotted(place[:-1])
         nearest = near[0] if near else None
         inside = f" in {where}" if where else ""
         hint = "" if nearest or not known else f"; known are {', '.join(sorted(known))}"

@@ -71,7 +71,8 @@ def test_defects_are_named_with_their_line(text, line, nearest, words):
         ('["09:00-12:00", "11:00-13:00"]', "overlaps"),
         ('["9 to 5"]', "HH:MM-HH:MM"),
         ("{mon: ['09:00-12:00', '11:00-13:00']}", "overlaps"),
-        ("{mno: ['09:00-12:00']}", "mno"),
+        ("{mno: ['09:00-12:00']}", "unknown key 'mno' in centre.office_hours (did you mean 'mon'?)"),
+        ("{Monday: ['09:00-12:00']}", "did you mean 'mon'"),
         ("[]", "no day has any office hours"),
     ],
 )
