@@ -129,13 +129,22 @@ def _add_heartbeat(app: faust.App, writer: WriterThread, counts: Counts) -> None
 
 
 def _lag(app: faust.App) -> int:
-    """Records in the log that are not yet committed as done."""
-    committed = app.monitor.tp_committed_offsets
-    return sum(max(0, end - committed.get(tp, 0)) for tp, end in app.monitor.tp_end_offsets.items())
+    """Records in the log that are not yet committed as done, as far as the consumer knows its end."""
+    consumer: Any = app.consumer
+    lag = 0
+    for tp in consumer.assignment():
+        end, done = consumer.highwater(tp), consumer._committed_offset.get(tp)
+        lag += max(0, (end or 0) - (done or 0))
+    return lag
 
 
 class BoundedWorker(Worker):
     """A worker whose stop cannot hang (Faust waits for unacknowledged messages without limit)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Its control characters have no business in a log file.
+        self.spinner = None
 
     async def stop(self) -> None:
         timer = threading.Timer(STOP_SECONDS, lambda: os._exit(int(self.app.crashed)))

@@ -84,3 +84,10 @@ def test_it_says_that_it_lives_and_what_it_did(house: House) -> None:
     seen = "SELECT count, json_extract(detail, '$.new'), json_extract(detail, '$.dead_letters') FROM beat"
     eventually(lambda: read(house.store, seen)[:1] >= [(2, 10, 1)])
     assert read(house.store, "SELECT place, code FROM letter")[0][1] == "bad_json"
+    eventually(lambda: house.committed() == 11)
+    house.end(signal.SIGKILL)
+    house.start()
+    lag = "SELECT count, json_extract(detail, '$.new'), json_extract(detail, '$.lag') FROM beat"
+    eventually(
+        lambda: read(house.store, lag)[0][1:] == (0, 0)
+    )  # the lag counts from the last commit, not from 0
