@@ -24,10 +24,10 @@ logging.getLogger("libav").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded picture; ``t`` in seconds of the media's own time, None where the container gives none."""
+    """A decoded picture; ``t`` in seconds of the media's own time."""
 
     image: Image
-    t: float | None
+    t: float
     keyframe: bool
 
 
@@ -85,6 +85,7 @@ class Media:
         except SourceError:
             self._container.close()
             raise
+        self._interval = float(1 / (self._stream.average_rate or self._stream.guessed_rate or 25))
         self.broken = 0
         """Packets that could not be decoded so far."""
 
@@ -111,6 +112,7 @@ class Media:
             SourceError: nothing more can be read, or nothing could ever be decoded.
         """
         shown = 0
+        last = self.start - self._interval
         try:
             for packet in self._container.demux(self._stream):
                 try:
@@ -120,7 +122,9 @@ class Media:
                     continue
                 for frame in frames:
                     shown += 1
-                    yield Decoded(_bgr(frame), frame.time, bool(frame.key_frame))
+                    time = self._time(frame)
+                    last = last + self._interval if time is None else time
+                    yield Decoded(_bgr(frame), last, bool(frame.key_frame))
         except av.error.EOFError:
             pass
         except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
@@ -132,6 +136,12 @@ class Media:
 
     def close(self) -> None:
         self._container.close()
+
+    def _time(self, frame: av.VideoFrame) -> float | None:
+        # AVI stores no times of showing. FFmpeg guesses them, wrongly where pictures were reordered; the times of
+        # decoding are right, and pictures leave the decoder in the order of showing.
+        ticks = frame.dts if "avi" in self._container.format.name else frame.pts
+        return None if ticks is None or frame.time_base is None else float(ticks * frame.time_base)
 
 
 _LIVE_PROTOCOLS = "rtsp,rtsps,rtp,udp,tcp,tls,crypto,http,https,httpproxy,rtmp,rtmps"

@@ -49,7 +49,7 @@ class RecordingSource:
             assert self._media is not None
             began = self._monotonic()
             for picture in self._media.pictures():
-                due = began + max(0.0, (picture.t or 0.0) - self._media.start)
+                due = began + max(0.0, picture.t - self._media.start)
                 behind = self._monotonic() - due
                 if behind < 0 and self._wait(-behind):
                     return

@@ -192,7 +192,7 @@ def _fetch(model: Model, file: ModelFile, source: Path | None) -> bytes:
             blob: bytes = answer.read(_LARGEST)
             return blob
     except (urllib.error.URLError, OSError, ValueError) as error:
-        why = getattr(error, "reason", None) or error
+        why = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
         raise ModelError(
             f"{address}: cannot be fetched ({why}); in a closed network use --from FOLDER"
         ) from error

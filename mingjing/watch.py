@@ -101,12 +101,11 @@ def _timed(pictures: Iterable[Decoded], period: float) -> Iterator[tuple[float, 
     offset: float | None = None
     last = -period
     for picture in pictures:
-        t = picture.t if picture.t is not None else last + period + (offset or 0.0)
         if offset is None:
-            offset = t
-        if t - offset < last - _EPSILON:
-            offset = t - last - period
-        last = max(last, t - offset)
+            offset = picture.t
+        if picture.t - offset < last - _EPSILON:
+            offset = picture.t - last - period
+        last = max(last, picture.t - offset)
         yield last, picture
 
 
@@ -142,7 +141,7 @@ def _pictures_at(video: str, moments: Sequence[float]) -> Iterator[Picture]:
         with contextlib.closing(Media(video, keyframes_only=False, live=False)) as media:
             media.seek(moment)
             for picture in media.pictures():
-                t = (picture.t or 0.0) - media.start
+                t = picture.t - media.start
                 if t >= moment - _EPSILON:
                     yield Picture(picture.image, t, picture.keyframe)
                     break

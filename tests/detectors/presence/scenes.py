@@ -70,7 +70,7 @@ def clip(path: Path, every: float = 0.2, end: float = float("inf")) -> Iterator[
     due = 0.0
     with closing(Media(str(path), keyframes_only=False, live=False)) as media:
         for picture in media.pictures():
-            t = picture.t or 0.0
+            t = picture.t
             if t > end:
                 return
             if t + 1e-6 >= due:
