@@ -149,7 +149,13 @@ class Door:
             )
         self._log_fails = False
         accepted, rejected = len(sorted_.good), len(sorted_.reasons)
-        log.info("'%s' sent %d events, %d refused", name, accepted, rejected)
+        log.log(
+            logging.INFO if rejected else logging.DEBUG,
+            "'%s': %d accepted, %d refused",
+            name,
+            accepted,
+            rejected,
+        )
         if rejected:
             return JSONResponse({"accepted": accepted, "rejected": sorted_.reasons}, 400)
         return JSONResponse({"accepted": accepted}, 202)
