@@ -6,7 +6,7 @@ Order of judgement: the worst open finding; then "shut" (nobody is expected to b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -85,6 +85,20 @@ def rule_family(rule: str) -> str:
     return head if head in ("absence", "source") else rule
 
 
+def leading(findings: Iterable[FindingFacts]) -> list[FindingFacts]:
+    """One finding for one matter, the worst first.
+
+    An absence of half an hour has a notice, a yellow and a red card open, a case past its legal limit two: one person
+    has one thing to do. The cards themselves are counted in the totals.
+    """
+    found: dict[tuple[str, str], FindingFacts] = {}
+    for finding in sorted(findings, key=lambda finding: finding.weight):
+        head = finding.rule.partition(".")[0]
+        matter = head if head in ("absence", "time_limit") else finding.finding_id
+        found.setdefault((finding.subject, matter), finding)
+    return list(found.values())
+
+
 def empty_since(finding: FindingFacts, window: WindowFacts | None) -> datetime:
     """Since when the post is empty. The finding opens only when the threshold is reached."""
     value = finding.explain.get("since")
@@ -159,8 +173,7 @@ def judge_light(
         return Light("grey", words("light_grey"), reason, seen_at=window.seen_at)
 
     # A silent source is a finding of its own, in the list; on the tile it is what it is: grey, not a card.
-    findings = [finding for finding in window.findings if rule_family(finding.rule) != "source"]
-    findings.sort(key=lambda finding: finding.weight)
+    findings = leading(finding for finding in window.findings if rule_family(finding.rule) != "source")
     if findings:
         worst = findings[0]
         absent = rule_family(worst.rule) == "absence"
@@ -206,6 +219,18 @@ def judge_light(
 
 
 __all__ = [
-    "LIGHTS", "SHAPES", "Light", "LightName", "LightSettings", "Shape", "camera_text", "empty_since", "finding_text",
-    "judge_light", "rule_family", "short_case", "silent_process",
+    "LIGHTS",
+    "SHAPES",
+    "Light",
+    "LightName",
+    "LightSettings",
+    "Shape",
+    "camera_text",
+    "empty_since",
+    "finding_text",
+    "judge_light",
+    "leading",
+    "rule_family",
+    "short_case",
+    "silent_process",
 ]  # fmt: skip

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import uvicorn
 from dash import Dash, Input, Output
+from dash.backends._fastapi import FastAPIDashServer
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -52,12 +53,21 @@ def fingerprint(centre: Centre) -> str:
     return digest.hexdigest()[:16]
 
 
+class PageServer(FastAPIDashServer):
+    """Dash's FastAPI back end without what the wall does not need: its WebSocket and the pages that describe the API."""
+
+    websocket_capability = False
+
+    @staticmethod
+    def create_app(name: str = "__main__", config: dict[str, Any] | None = None) -> FastAPI:
+        return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+
 def make_dash(centre: Centre, clock: Clock, make_source: Callable[[], SnapshotSource], build: str) -> Dash:
     """The Dash application: the skeleton, and the callback behind the panel."""
-    backend = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app = Dash(
         __name__,
-        server=cast("Any", backend),
+        backend=PageServer,
         assets_folder=str(HERE / "assets"),
         title=centre.centre.name or centre.centre.id,
         update_title="",

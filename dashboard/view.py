@@ -19,6 +19,7 @@ from dashboard.lights import (
     empty_since,
     finding_text,
     judge_light,
+    leading,
     rule_family,
     silent_process,
 )
@@ -216,7 +217,7 @@ def build_view(
     )
     counts = Counter(tile.light.light for tile in tiles)
     by_id = {window.window: window for window in snapshot.windows}
-    findings = sorted(snapshot.findings, key=lambda finding: finding.weight)
+    findings = leading(snapshot.findings)
     absence = centre.rules.absence
     minutes = {"notice": f"{absence.notice:g}", "yellow": f"{absence.yellow:g}", "red": f"{absence.red:g}"}
     correlation = any(window.method == "correlation" for window in snapshot.windows)

@@ -9,7 +9,7 @@ import pytest
 from dashboard.catalogue import Words
 from dashboard.demo_snapshot import BEATS, NOON, ZONE, absence_finding, case_finding
 from dashboard.facts import Beat, FindingFacts, WindowFacts
-from dashboard.lights import LIGHTS, SHAPES, Light, LightSettings, judge_light, short_case
+from dashboard.lights import LIGHTS, SHAPES, Light, LightSettings, judge_light, leading, short_case
 
 ZH, EN = Words("zh", ZONE), Words("en", ZONE)
 NOW = NOON
@@ -48,12 +48,26 @@ def test_the_worst_finding_wins_and_the_others_are_counted():
     notice = case_finding("A01", "C9", "time_limit.notice", "notice", NOW + timedelta(hours=3), NOW)
     red = overdue("red", "time_limit.legal", minutes=5)
     light = judge(replace(WELL, findings=(notice, red, overdue("yellow", "stage.overdue", hours=1))))
-    assert (light.light, light.more) == ("red", 2)
+    assert (light.light, light.more) == ("red", 2)  # the notice is of another case, the stage another rule
     assert light.reason == "办件 …0023 超法定时限 5 分钟"
 
 
+def test_one_matter_is_one_finding_however_many_cards_it_has():
+    cards = [
+        absence_finding("A01", level, NOW - timedelta(minutes=m), 5)
+        for level, m in (("notice", 20), ("yellow", 15), ("red", 1))
+    ]
+    case = [overdue("yellow", "time_limit.promised", days=3), overdue("red", "time_limit.legal", hours=1)]
+    found = leading([*cards, *case, overdue("yellow", "stage.overdue", hours=2)])
+    assert [(f.rule, f.severity) for f in found] == [
+        ("time_limit.legal", "red"), ("absence.red", "red"), ("stage.overdue", "yellow"),
+    ]  # fmt: skip
+    assert judge(replace(WELL, findings=tuple(cards))).more == 0
+
+
 def test_of_equals_the_oldest_is_named():
-    young, old = overdue("red", "time_limit.legal", hours=1), overdue("red", "time_limit.legal", hours=9)
+    young = overdue("red", "time_limit.legal", hours=1)
+    old = replace(overdue("red", "time_limit.legal", hours=9), subject="case:other")
     assert judge(replace(WELL, findings=(young, old))).reason.endswith("9 小时")
 
 

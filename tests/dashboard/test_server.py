@@ -53,6 +53,7 @@ def test_the_page_is_a_dash_page_without_anything_from_elsewhere(wall):
     assert "https://" not in page.text.replace('"dash_version_url":"https:', "")
     layout = httpx.get(f"{wall[0]}/_dash-layout").json()
     assert layout["props"]["id"] == "wall"
+    assert "_dash-ws-callback" not in page.text
 
 
 def test_every_answer_carries_the_security_headers(wall):
