@@ -181,14 +181,12 @@ def counted_days(due: Due, calendar: Calendar) -> list[int]:
     """Every date that counted, first to last."""
     if due.stands or due.ordinal <= due.first_day:
         return []
-    every = (
-        due.clock.explicit is None and due.clock.limit is not None and due.clock.limit.unit == "calendar_day"
-    )
-    days = range(due.first_day + 1, due.ordinal + 1)
-    counted = [o for o in days if (every or calendar.is_working(o)) and not in_runs(o, due.runs)]
-    if every and due.clock.limit is not None:
-        return counted[: due.clock.limit.days + due.added]
-    return counted
+    limit = due.clock.limit
+    if due.clock.explicit is None and limit is not None and limit.unit == "calendar_day":
+        days = [o for o in range(due.first_day + 1, due.ordinal + 1) if not in_runs(o, due.runs)]
+        return days[: limit.days + due.added]  # not the rest days over which it went to a working day
+    working = calendar.working_days(due.first_day, due.ordinal)
+    return [o for o in working if not in_runs(o, due.runs)] if due.runs else working
 
 
 @lru_cache(maxsize=16_384)

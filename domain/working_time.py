@@ -153,6 +153,11 @@ class Calendar:
         days = self._cover(after, upto)
         return bisect_right(days, upto) - bisect_right(days, after)
 
+    def working_days(self, after: int, upto: int) -> list[int]:
+        """The working days in (after, upto]."""
+        days = self._cover(after, upto)
+        return days[bisect_right(days, after) : bisect_right(days, upto)]
+
     def nth_working(self, after: int, n: int, excluded: Runs = ()) -> int | None:
         """The n-th (n ≥ 1) working date after ``after`` outside the excluded runs (sorted, disjoint).
 
