@@ -31,7 +31,7 @@ test: $(VENV)/.installed-dev  ## every test (under 10 minutes on 2 cores)
 	$(RUN) pytest -q $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## the benchmarks; writes what it measured to standard output
-	$(RUN) benchmarks $(ARGS)
+	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(RUN) benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done
 
 clean:  ## remove the environment, caches and the demo's data
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo-data
