@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from yarl import URL
 
 from domain.errors import LogError, SettingsError
 from streams.local_transport import Entry, EventLog, parse_address
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
 
 Message = tuple[bytes | None, bytes]
 
@@ -172,6 +173,8 @@ class KafkaPublisher(_Closing):
         self._run(asyncio.wait_for(self._send(topic, messages), self._timeout), self._timeout + 1)
 
     def _run(self, work: Awaitable[None], timeout: float) -> None:
+        from aiokafka.errors import KafkaError
+
         async def awaited() -> None:
             await work
 
@@ -217,6 +220,8 @@ class KafkaPublisher(_Closing):
 
 
 def _idempotent_producer(servers: list[str]) -> AIOKafkaProducer:
+    from aiokafka import AIOKafkaProducer
+
     return AIOKafkaProducer(
         bootstrap_servers=servers,
         acks="all",
