@@ -8,11 +8,20 @@ import pytest
 
 from store.connection import connect
 from store.ingest import write_events
+from store.migrate import has_timescale
 from store.observations import write_observations
 from store.retention import KEEP, apply_retention
 from tests.store.making import CENTRE, at, event, look
 
 pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture(autouse=True)
+def _no_policies(request: pytest.FixtureRequest) -> None:
+    if "database" in request.fixturenames:
+        with connect(request.getfixturevalue("database")) as db:
+            if has_timescale(db):
+                pytest.skip("here TimescaleDB does it: see test_servers.py")
 
 
 def test_it_deletes_what_is_older_than_kept_and_only_that(database: str) -> None:
