@@ -9,11 +9,11 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from dashboard.catalogue import Words
 from dashboard.facts import Detail, FindingFacts
 from dashboard.layout import attributes, lamp_icon
 from dashboard.lights import camera_text, finding_text, rule_family
 from dashboard.view import person_name
+from dashboard.words import Words
 from domain.centre import Centre, Window
 
 #: Keys of ``explain`` that have a line or a column of their own, or that only machines need; the rest is listed as it is.

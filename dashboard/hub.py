@@ -14,10 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from dashboard.catalogue import LANGUAGES, Words
+from dashboard.catalogue import LANGUAGES
 from dashboard.facts import Snapshot, SnapshotSource, WindowFacts
 from dashboard.layout import PartsWriter
 from dashboard.view import build_view, light_settings
+from dashboard.words import Words
 from domain.centre import Centre
 from domain.clock import Clock
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from dashboard.catalogue import Words
 from dashboard.facts import Beat, FindingFacts, WindowFacts
+from dashboard.words import Words
 
 #: ``off`` is the sixth: shut on purpose, which is neither well nor unknown.
 LightName = Literal["red", "yellow", "notice", "green", "grey", "off"]

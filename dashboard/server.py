@@ -23,12 +23,12 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard.catalogue import Words
 from dashboard.detail import panel
 from dashboard.facts import SnapshotSource
 from dashboard.hub import Hub
 from dashboard.layout import skeleton
 from dashboard.live import LiveLine
+from dashboard.words import Words
 from domain.centre import Centre
 from domain.clock import Clock
 from domain.errors import SettingsError

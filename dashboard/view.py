@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from dashboard.catalogue import Words
 from dashboard.facts import Beat, FindingFacts, Snapshot, Totals, WindowFacts
 from dashboard.lights import (
     LIGHTS,
@@ -23,6 +22,7 @@ from dashboard.lights import (
     rule_family,
     silent_process,
 )
+from dashboard.words import Words
 from domain.centre import Centre, Window
 
 #: Rows of findings that fit the right column; the rest is counted, never hidden without a word.

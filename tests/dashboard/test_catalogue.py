@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import dashboard
-from dashboard.catalogue import BROWSER_KEYS, EN, ZH, Words, browser_words
+from dashboard.catalogue import BROWSER_KEYS, EN, ZH, browser_words
 from dashboard.demo_snapshot import ZONE
+from dashboard.words import Words
 from detectors import absence, acceptance, sources
 from domain.observations import REASONS
 

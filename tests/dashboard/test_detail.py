@@ -5,10 +5,10 @@ from typing import Any
 
 from dash.development.base_component import Component
 
-from dashboard.catalogue import Words
 from dashboard.demo_snapshot import EXPLAIN, NOON, ZONE, demo_centre, mixed
 from dashboard.detail import day_rows, explain_facts, panel
 from dashboard.facts import Detail
+from dashboard.words import Words
 from detectors.cases import judge_case
 from domain.events import parse_event
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from dashboard.catalogue import Words
 from dashboard.demo_snapshot import BEATS, NOON, ZONE, absence_finding, case_finding
 from dashboard.facts import Beat, FindingFacts, WindowFacts
 from dashboard.lights import LIGHTS, SHAPES, Light, LightSettings, judge_light, leading, short_case
+from dashboard.words import Words
 
 ZH, EN = Words("zh", ZONE), Words("en", ZONE)
 NOW = NOON

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from dashboard.catalogue import Words
 from dashboard.demo_snapshot import (
     BEATS,
     NOON,
@@ -21,6 +20,7 @@ from dashboard.demo_snapshot import (
 from dashboard.facts import Beat, Snapshot
 from dashboard.layout import PartsWriter, density, grid_columns, message, skeleton
 from dashboard.view import FINDING_ROWS, WallView, build_view, light_settings
+from dashboard.words import Words
 
 CENTRE = demo_centre(12)
 NOW = NOON
