@@ -60,7 +60,7 @@ ZH: dict[str, str] = {
     # reasons of a light
     "reason_present": "有人在岗",
     "reason_away": "短时离位 {span}",
-    "reason_no_camera": "无摄像头，仅按办件判断",
+    "reason_no_camera": "无摄像头，看办件",
     "reason_after_hours": "非办公时间",
     "reason_paused": "窗口暂停服务",
     "reason_closed": "窗口已关闭",
@@ -275,7 +275,7 @@ EN: dict[str, str] = {
     "legend_off": "Closed or paused",
     "reason_present": "Staffed",
     "reason_away": "Away for {span}",
-    "reason_no_camera": "No camera: judged by its cases",
+    "reason_no_camera": "No camera: cases",
     "reason_after_hours": "Outside office hours",
     "reason_paused": "Service paused",
     "reason_closed": "Window closed",

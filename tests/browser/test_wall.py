@@ -29,6 +29,7 @@ WATCH_TILE = """() => {
 CUT_OFF = """() => [...document.querySelectorAll(
   '.tile-word, .tile-id, .lamp-word, .lamp-count, .total-label, .total-value, .clock-time, .alive, .finding-word, .finding-act, .finding-state, .health')]
   .filter(node => node.scrollWidth > node.clientWidth + 1 && getComputedStyle(node).display !== 'inline')
+  .concat([...document.querySelectorAll('.tile-reason')].filter(node => node.scrollHeight > node.clientHeight + 3))
   .map(node => node.className + ': ' + node.textContent)"""
 
 #: Boxes that reach out of the screen.
@@ -128,6 +129,7 @@ def test_a_tile_turns_red_within_a_second_of_the_commit_in_the_store(open_page, 
         (12, mixed, "en"),
         (60, grey, "zh"),
         (24, mixed, "zh"),
+        (36, mixed, "zh"),
     ],
 )
 def test_everything_fits_the_screen_without_scrolling(

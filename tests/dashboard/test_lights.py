@@ -128,7 +128,7 @@ def test_one_living_instance_of_a_role_is_enough():
 def test_a_window_without_a_camera_is_judged_by_its_cases_and_says_so():
     window = WindowFacts("E02", has_camera=False)
     light = judge(window, beats=[Beat("worker", 1), Beat("rules", 1)])
-    assert (light.light, light.reason, light.seen_at) == ("green", "无摄像头，仅按办件判断", None)
+    assert (light.light, light.reason, light.seen_at) == ("green", "无摄像头，看办件", None)
 
 
 def test_a_card_stays_although_the_camera_is_silent():
