@@ -40,6 +40,9 @@ COMMANDS: dict[str, Command] = {
     "model": Command("mingjing.models:model_app", "识别模型 · Detector models: list, install"),
     "run": Command("mingjing.commands:run", "运行一个进程 · One process of the system, until SIGTERM"),
     "migrate": Command("mingjing.commands:migrate", "升级数据库结构 · Bring the database schema up to date"),
+    "doctor": Command(
+        "mingjing.doctor:doctor_command", "自检 · What a system here would run on, and what is missing"
+    ),
     "version": Command("mingjing.commands:version", "版本 · Print the version"),
 }
 

@@ -118,12 +118,14 @@ def _first_line(error: BaseException) -> str:
 
 
 def database(context: Context) -> None:
-    """The embedded PostgreSQL."""
-    from store import run_database
+    """The embedded PostgreSQL, its schema brought up to date before anyone may rely on it."""
+    from store import migrate_command, run_database
 
     if not context.settings.embedded_database:
         raise SettingsError("MINGJING_DATABASE names a server: there is no embedded one to run")
-    run_database(context.settings.data, context.stop)
+    run_database(
+        context.settings.data, context.stop, on_ready=lambda dsn: log.info("%s", migrate_command(dsn))
+    )
 
 
 def worker(context: Context) -> None:
