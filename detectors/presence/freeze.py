@@ -9,21 +9,22 @@ differs (up to 1.2), so keyframes are compared with keyframes and the rest with 
 
 from __future__ import annotations
 
+from collections import deque
+from statistics import median
+
 from detectors.presence.picture import Picture, Plane
 
 AFTER = 8.5
 """Seconds without any change after which a source is frozen; the contract allows ten."""
-SURE_AFTER = 3.0
-"""The same where the source's own noise is known and has vanished."""
 KEYFRAMES = 3
 KEY_LEVELS = 0.3
 GOP_LEVELS = 0.3
 STILL_LEVELS = 0.06
-"""Mean differences in grey levels (0 … 255): of keyframes, inside one group, and of a stream without keyframes."""
-QUIETER = 0.25
-"""A run whose keyframes differ by less than this share of the least the live source ever did is no quiet scene."""
-_LIVE_PAIRS = 5
+"""Mean differences in grey levels (0 … 255): of keyframes, inside one group, and in groups too long for three keyframes."""
+PULSE_SPAN = 5.0
+"""Seconds over which a source's trembling is weighed against its usual self."""
 _LAG = 0.9
+_LEAST_PAIRS = 8
 
 
 class FreezeWatch:
@@ -34,81 +35,83 @@ class FreezeWatch:
         self._keys = 0
         self._first_key: Plane | None = None
         self._group: Plane | None = None
-        self._run_start: Plane | None = None
         self._largest = 0.0
-        self._largest_key = 0.0
-        self._noise = _KeyNoise()
+        self._pulse = _Pulse()
 
     def step(self, picture: Picture) -> bool:
         """True if the source has been repeating one picture up to this one, for so long that it cannot be chance."""
         small, t = picture.small, picture.t
-        if picture.keyframe:
-            self._noise.step(small, t)
+        stopped = self._pulse.stopped(small, t)
         if self._since is None or t < self._since or self._changed(small, picture.keyframe):
             self._restart(small, t, picture.keyframe)
-            return False
+            return stopped
         if picture.keyframe:
             self._keys += 1
             self._group = None
-        return self._frozen(t - self._since)
+        return stopped or self._frozen(t - self._since)
 
     def _frozen(self, run: float) -> bool:
-        if self._keys >= KEYFRAMES:
-            usual = self._noise.least(before=run)
-            if usual is not None and run >= SURE_AFTER and self._largest_key < QUIETER * usual:
-                return True
-            return run >= AFTER
-        return run >= AFTER and self._keys == 0 and self._largest < STILL_LEVELS
+        if run < AFTER:
+            return False
+        # Long groups: too few keyframes to compare, but inside them nothing at all has moved for all this time.
+        return self._keys >= KEYFRAMES or self._largest < STILL_LEVELS
 
     def _changed(self, small: Plane, keyframe: bool) -> bool:
         if keyframe:
             if self._first_key is None:
                 self._first_key = small
                 return False
-            self._largest_key = max(self._largest_key, difference(self._first_key, small))
-            return self._largest_key > KEY_LEVELS
+            return difference(self._first_key, small) > KEY_LEVELS
         if self._group is None:
             self._group = small
-        if self._run_start is None:
-            self._run_start = small
-        self._largest = max(self._largest, difference(self._run_start, small))
-        return difference(self._group, small) > GOP_LEVELS
+        change = difference(self._group, small)
+        self._largest = max(self._largest, change)
+        return change > GOP_LEVELS
 
     def _restart(self, small: Plane, t: float, keyframe: bool) -> None:
         self._since = t
         self._keys = int(keyframe)
         self._first_key = small if keyframe else None
         self._group = None if keyframe else small
-        self._run_start = None if keyframe else small
-        self._largest = self._largest_key = 0.0
+        self._largest = 0.0
 
 
-class _KeyNoise:
-    """The least that keyframes about a second apart ever differed on this source while it was alive."""
+class _Pulse:
+    """The everyday trembling of a live picture, and whether it has stopped.
+
+    Coded again, a frozen picture is not equal from frame to frame: encoders go on refining it for seconds, and at every
+    keyframe. But most pairs of looks are then nearly so. How much a source trembles is learned from itself: one that was
+    always quiet proves nothing. Changes are relative to the contrast, so that dusk does not look like a freeze.
+    """
 
     def __init__(self) -> None:
-        self._last: tuple[float, Plane] | None = None
-        self._pairs: list[tuple[float, float]] = []
-        self._least: float | None = None
-        self._settled = 0
+        self._looks: deque[tuple[float, Plane]] = deque()
+        self._recent: deque[tuple[float, float, float]] = deque()
+        self._usual: deque[tuple[float, float]] = deque(maxlen=500)
 
-    def step(self, small: Plane, t: float) -> None:
-        if self._last is not None and t - self._last[0] < _LAG and t >= self._last[0]:
-            return
-        if self._last is not None:
-            self._pairs.append((t, difference(self._last[1], small)))
-        self._last = (t, small)
-
-    def least(self, before: float) -> float | None:
-        """The least difference over the pairs that lie more than ``before`` seconds back; None with too few of them."""
-        if not self._pairs:
-            return None
-        until = self._pairs[-1][0] - before - _LAG
-        while self._pairs and self._pairs[0][0] <= until:
-            _, level = self._pairs.pop(0)
-            self._least = level if self._least is None else min(self._least, level)
-            self._settled += 1
-        return self._least if self._settled >= _LIVE_PAIRS else None
+    def stopped(self, small: Plane, t: float) -> bool:
+        looks = self._looks
+        if looks and t < looks[-1][0]:
+            looks.clear()
+            self._recent.clear()
+        looks.append((t, small))
+        while len(looks) > 1 and looks[1][0] <= t - _LAG:
+            looks.popleft()
+        if len(looks) < 2 or not _LAG <= t - looks[0][0] <= 2 * _LAG:
+            return False
+        contrast = (float(small.std()) + 1) / 50
+        self._recent.append(
+            (t, difference(looks[0][1], small) / contrast, difference(looks[-2][1], small) / contrast)
+        )
+        while self._recent[0][0] < t - PULSE_SPAN:
+            self._usual.append(self._recent.popleft()[1:])
+        if len(self._recent) < _LEAST_PAIRS or len(self._usual) < _LEAST_PAIRS:
+            return False
+        second, look = (median(row[i] for row in self._recent) for i in (1, 2))
+        usual_second, usual_look = (median(row[i] for row in self._usual) for i in (0, 1))
+        return second < min(0.06, usual_second / 8) or (
+            second < usual_second / 4 and look < min(0.02, usual_look / 10)
+        )
 
 
 def difference(a: Plane, b: Plane) -> float:
