@@ -23,6 +23,10 @@ SEEN_SCORE = 0.2
 DOUBT_SCORE = 0.06
 """Below this nobody is there; between the two the look has no answer. On empty posts of the recorded clips the best box
 stays under 0.02 in every light, on degraded pictures of people it seldom falls so low."""
+SECOND_WEIGHT = 2 / 3
+"""How far a score of the second opinion is believed: on a softened picture a window frame in the dark reached 0.4."""
+QUIET_LOOKS = 3
+"""A post that both opinions called empty so many times in a row gets the second one only at every third look."""
 NMS_OVERLAP = 0.45
 _PERSON_CLASS = 0
 
@@ -89,6 +93,7 @@ class PersonDetector:
         self._posts = posts
         self._net = net
         self._passing = [PassingFilter() for _ in posts.posts]
+        self._quiet = [0] * len(posts.posts)
         self._departure = [DepartureCheck() for _ in posts.posts]
         self.people: list[Person] = []
         """The people of the last look, boxes as they lie in the view the posts were drawn on."""
@@ -101,12 +106,23 @@ class PersonDetector:
         right, down = shift[0] / picture.small.shape[1], shift[1] / picture.small.shape[0]
         people = self._find(plain, right, down)
         best = self._best(people)
-        if any(person is None or person.score < SEEN_SCORE for person in best):
-            second = self._find(np.asarray(cv2.medianBlur(plain, 5), dtype=np.uint8), right, down)
+        if self._in_doubt(best):
+            softened = np.asarray(cv2.medianBlur(plain, 5), dtype=np.uint8)
+            second = [Person(p.box, SECOND_WEIGHT * p.score) for p in self._find(softened, right, down)]
             people = people + second
             best = [_better(a, b) for a, b in zip(best, self._best(second), strict=True)]
+        for index, person in enumerate(best):
+            self._quiet[index] = self._quiet[index] + 1 if person is None or person.score < DOUBT_SCORE else 0
         self.people = [person for person in people if person.score >= SEEN_SCORE]
         return [self._answer(index, person, picture, shift) for index, person in enumerate(best)]
+
+    def _in_doubt(self, best: Sequence[Person | None]) -> bool:
+        """Whether a second opinion is wanted: not at every look where a post has long been empty without any doubt."""
+        return any(
+            (person is None or person.score < SEEN_SCORE)
+            and (quiet < QUIET_LOOKS or quiet % QUIET_LOOKS == 0)
+            for person, quiet in zip(best, self._quiet, strict=True)
+        )
 
     def _find(self, image: Image, right: float, down: float) -> list[Person]:
         return [

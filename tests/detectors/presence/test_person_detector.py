@@ -44,7 +44,9 @@ def look(*scores, image=None):
         (0.0, 0.0, False, None),
         (0.0, 0.9, True, None),  # noise hid him from the first
         (0.1, 0.0, None, "low_score"),
-        (0.0, 0.07, None, "low_score"),
+        (0.0, 0.27, None, "low_score"),  # the second opinion counts for less
+        (0.0, 0.10, None, "low_score"),
+        (0.0, 0.07, False, None),
         (0.03, 0.03, False, None),
     ],
 )
@@ -57,6 +59,18 @@ def test_a_second_opinion_is_asked_only_when_needed():
     net = FakeNet(0.9)
     PersonDetector(PostMap([POST]), net).look(Picture(room(), 0.0))
     assert net.asked == 1
+
+
+def test_a_second_opinion_is_asked_less_often_where_nobody_has_been_for_long():
+    net = FakeNet(0.0)
+    eyes = PersonDetector(PostMap([POST]), net)
+    for t in range(30):
+        eyes.look(Picture(room(), float(t)))
+    assert 38 <= net.asked <= 44
+    net.answers, net.asked = [0.1], 0
+    for t in range(30, 40):  # a doubt, and it is asked every time again
+        eyes.look(Picture(room(), float(t)))
+    assert net.asked == 20
 
 
 def test_whoever_was_there_and_has_not_left_is_not_gone():
