@@ -173,7 +173,7 @@ def watch_command(
             typer.echo(f"mingjing: {choice.notice}", err=True)
         if out is not None:
             try:
-                file = stack.enter_context(out.open("w", encoding="utf-8"))
+                file = stack.enter_context(out.open("w", encoding="utf-8", buffering=1))
             except OSError as error:
                 raise SettingsError(f"--out: {out} cannot be written ({error.strerror})") from error
             write = lambda line: file.write(line + "\n")  # noqa: E731

@@ -3,15 +3,17 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+from contextlib import closing
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from itertools import count
+from itertools import count, takewhile
 
 import av
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from camera_adapters.media import Decoded
+from camera_adapters.media import Decoded, Media
 from detectors.presence.person_detector import Person
 from detectors.presence.posts import Post
 from domain.errors import MediaError, ModelError, SettingsError
@@ -341,3 +343,65 @@ def test_the_list_shows_the_licence():
     assert shown.exit_code == 0
     assert "yolo-fastest-1.1_body" in shown.output
     assert "public domain" in shown.output
+
+
+# -- the recorded clip ---------------------------------------------------------------------------------------------
+
+
+def scored(shared_data, net, end, spoil=lambda im: im, empty=()):
+    """(right, wrong, unknown, false absent) on table.mp4 up to ``end``, a second around each change left out."""
+    truth = json.loads((shared_data / "footage" / "table.json").read_text())
+    posts = [Post(p.name, p.polygon, empty) for p in read_posts(shared_data / "footage" / "table.json")]
+    present = {p["name"]: p["present"] for p in truth["posts"]}
+    right = wrong = unknown = false_absent = 0
+    with closing(
+        Media(str(shared_data / "footage" / "table.mp4"), keyframes_only=False, live=False)
+    ) as media:
+        pictures = (
+            replace(p, image=spoil(p.image)) for p in takewhile(lambda p: p.t <= end, media.pictures())
+        )
+        for sample in watch(pictures, posts, net):
+            spans = present[sample.post]
+            if any(abs(sample.t - edge) <= 1 for span in spans for edge in span):
+                continue
+            there = any(begin <= sample.t <= stop for begin, stop in spans)
+            said = sample.state.state
+            unknown += said == "unknown"
+            right += said == ("present" if there else "absent")
+            wrong += said == ("absent" if there else "present")
+            false_absent += there and said == "absent"
+    return right, wrong, unknown, false_absent
+
+
+@pytest.fixture(scope="module")
+def real_net(shared_data):
+    return choose_net("detector", [shared_data / "models"]).net
+
+
+def dark(image):
+    return (image * 0.25).astype(np.uint8)
+
+
+@pytest.mark.parametrize("spoil", [lambda im: im, dark], ids=["as it is", "dark"])
+def test_somebody_who_comes_is_seen_with_the_detector(shared_data, real_net, spoil):
+    right, wrong, unknown, false_absent = scored(shared_data, real_net, 12.0, spoil)
+    assert (wrong, false_absent) == (0, 0)
+    assert unknown <= 12  # the first second of five posts, and a doubt or two
+    assert right >= 95
+
+
+def test_somebody_who_comes_is_seen_without_a_model(shared_data):
+    right, wrong, unknown, _ = scored(shared_data, None, 25.0, empty=((0.0, 5.0),))
+    assert wrong == 0
+    assert right >= 200
+    assert unknown <= 20
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["detector", "correlation"])
+def test_the_whole_clip_is_right_and_nobody_is_accused_falsely(shared_data, real_net, method):
+    net = real_net if method == "detector" else None
+    right, wrong, unknown, false_absent = scored(shared_data, net, 99.0, empty=((0.0, 5.0),))
+    assert false_absent == 0
+    assert right / (right + wrong) >= 0.99
+    assert unknown / (right + wrong + unknown) <= 0.04
