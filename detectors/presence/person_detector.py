@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ DOUBT_SCORE = 0.06
 stays under 0.02 in every light, on degraded pictures of people it seldom falls so low."""
 SECOND_WEIGHT = 2 / 3
 """How far a score of the second opinion is believed: on a softened picture a window frame in the dark reached 0.4."""
+NOISY, BLOCKY, POOR_DOUBT_SCORE, TOGETHER = 4.0, 2.0, 0.025, 0.7
+"""From this noise on (grey levels at the net's input; about 15 in a camera's picture) or with such JPEG blocks (quality
+12 and less) any box at all is a doubt, and the second opinion is asked on the mean of the last TOGETHER seconds."""
 QUIET_LOOKS = 3
 """A post that both opinions called empty so many times in a row gets the second one only at every third look."""
 NMS_OVERLAP = 0.45
@@ -93,6 +97,7 @@ class PersonDetector:
         self._posts = posts
         self._net = net
         self._passing = [PassingFilter() for _ in posts.posts]
+        self._recent: deque[tuple[float, Image]] = deque(maxlen=4)
         self._quiet = [0] * len(posts.posts)
         self._departure = [DepartureCheck() for _ in posts.posts]
         self.people: list[Person] = []
@@ -106,15 +111,22 @@ class PersonDetector:
         right, down = shift[0] / picture.small.shape[1], shift[1] / picture.small.shape[0]
         people = self._find(plain, right, down)
         best = self._best(people)
+        poor = noise_of(plain) > NOISY or blockiness_of(picture.grey) > BLOCKY
+        doubt = POOR_DOUBT_SCORE if poor else DOUBT_SCORE
+        while self._recent and not 0 <= picture.t - self._recent[0][0] <= TOGETHER:
+            self._recent.popleft()
+        self._recent.append((picture.t, plain))
         if self._in_doubt(best):
-            softened = np.asarray(cv2.medianBlur(plain, 5), dtype=np.uint8)
+            # Noise is another one in every picture, people are not.
+            base = np.mean([image for _, image in self._recent], axis=0) if poor else plain
+            softened = np.asarray(cv2.medianBlur(base.astype(np.uint8), 5), dtype=np.uint8)
             second = [Person(p.box, SECOND_WEIGHT * p.score) for p in self._find(softened, right, down)]
             people = people + second
             best = [_better(a, b) for a, b in zip(best, self._best(second), strict=True)]
         for index, person in enumerate(best):
-            self._quiet[index] = self._quiet[index] + 1 if person is None or person.score < DOUBT_SCORE else 0
+            self._quiet[index] = self._quiet[index] + 1 if person is None or person.score < doubt else 0
         self.people = [person for person in people if person.score >= SEEN_SCORE]
-        return [self._answer(index, person, picture, shift) for index, person in enumerate(best)]
+        return [self._answer(index, person, doubt, picture, shift) for index, person in enumerate(best)]
 
     def _in_doubt(self, best: Sequence[Person | None]) -> bool:
         """Whether a second opinion is wanted: not at every look where a post has long been empty without any doubt."""
@@ -138,14 +150,16 @@ class PersonDetector:
                 best[index] = _better(best[index], person)
         return best
 
-    def _answer(self, index: int, person: Person | None, picture: Picture, shift: Shift) -> Look:
+    def _answer(
+        self, index: int, person: Person | None, doubt: float, picture: Picture, shift: Shift
+    ) -> Look:
         score = person.score if person else 0.0
         if person is not None and score >= SEEN_SCORE:
             passing = self._passing[index].step(picture.t, person.box)
             self._departure[index].saw(picture, person.box, score, shift)
             return Look(None, score, "passing") if passing else Look(True, score)
         self._passing[index].step(picture.t, None)
-        if score >= DOUBT_SCORE or self._departure[index].still_there(picture, shift):
+        if score >= doubt or self._departure[index].still_there(picture, shift):
             return Look(None, score, "low_score")
         return Look(False, score)
 
@@ -157,6 +171,19 @@ def stretched(image: Image) -> Image:
     levels: NDArray[np.float64] = (np.arange(256) - low) * scale
     table = np.clip(levels, 0, 255).astype(np.uint8)
     return np.asarray(cv2.LUT(image, table), dtype=np.uint8)
+
+
+def noise_of(image: Image) -> float:
+    """Standard deviation of the noise in grey levels, by a mask that cancels edges (Immerkær 1996), by the median."""
+    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    mask = np.asarray([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+    return float(np.median(np.abs(cv2.filter2D(grey, -1, mask)[1:-1, 1:-1]))) / (0.6745 * 6)
+
+
+def blockiness_of(grey: Image) -> float:
+    """How much stronger steps are at the borders of 8-pixel blocks than anywhere: about 1, above 2 in a ruined JPEG."""
+    steps = np.abs(np.diff(grey.astype(np.int16), axis=1))
+    return float(steps[:, 7::8].mean() / (steps.mean() + 0.5)) if grey.shape[1] > 8 else 0.0
 
 
 def _better(a: Person | None, b: Person | None) -> Person | None:

@@ -8,9 +8,10 @@ import pytest
 
 from detectors.presence.departure import DepartureCheck
 from detectors.presence.passing import PassingFilter
-from detectors.presence.person_detector import Person, PersonDetector, PersonNet
+from detectors.presence.person_detector import Person, PersonDetector, PersonNet, blockiness_of, noise_of
 from detectors.presence.picture import Picture
 from detectors.presence.posts import Post, PostMap
+from detectors.presence.watcher import PostWatcher
 from domain.errors import ModelError
 from tests.detectors.presence.scenes import POST, clip, gain, jpeg, noisy, room, with_somebody
 
@@ -154,7 +155,36 @@ def test_it_finds_everybody_in_the_close_ups(shared_data, net, name, people, spo
     for picture in clip(shared_data / "footage" / f"{name}.gif", every=1.0):
         found = eyes.look(Picture(spoil(picture.image), picture.t))
         assert [look.seen for look in found[:people]] == [True] * people
-        assert all(look.seen is False for look in found[people:])
+        assert not any(look.seen for look in found[people:])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda im: noisy(im, int(im[::9].sum()) % 997, 30), lambda im: jpeg(im, 5)],
+    ids=["noise 30", "jpeg 5"],
+)
+@pytest.mark.parametrize(("name", "people"), [("two-people", 2), ("walk-and-pause", 3)])
+def test_nobody_is_called_absent_because_the_picture_is_bad(shared_data, net, name, people, spoil):
+    posts = footage_posts(shared_data / "footage" / f"{name}.json")
+    eyes = PostWatcher(posts, net, window=1.0, period=0.2)
+    said = set()
+    for picture in clip(shared_data / "footage" / f"{name}.gif", every=0.2):
+        spoilt = Picture(spoil(picture.image), picture.t, picture.keyframe)
+        said |= {state.state for state in eyes.look(spoilt)[:people]}
+    assert "absent" not in said
+    assert "present" in said
+
+
+@pytest.mark.parametrize(("sigma", "least", "most"), [(0, 0.0, 1.5), (15, 8, 20), (30, 18, 40)])
+def test_noise_is_measured_through_edges(sigma, least, most):
+    assert least <= noise_of(noisy(room(), 3, sigma)) <= most
+
+
+@pytest.mark.parametrize(("quality", "least", "most"), [(None, 0.5, 1.2), (20, 1.3, 2.0), (8, 2.0, 4.0)])
+def test_coarse_jpeg_blocks_are_noticed(shared_data, quality, least, most):
+    image = next(clip(shared_data / "footage" / "table.mp4")).image
+    spoilt = jpeg(image, quality) if quality else image
+    assert least <= blockiness_of(Picture(spoilt, 0.0).grey) <= most
 
 
 def test_an_empty_view_has_nobody_by_a_wide_margin(shared_data, net):
