@@ -135,7 +135,7 @@ ZH: dict[str, str] = {
     "total_messages": "短信",
     "total_dead": "死信",
     # footer
-    "method_correlation": "未安装检测模型：使用无模型方法",
+    "method_correlation": "未用检测模型：与空岗画面比对",
     "sources": "系统",
     "role_worker": "事件",
     "role_rules": "规则",
@@ -346,7 +346,7 @@ EN: dict[str, str] = {
     "total_red": "Red",
     "total_messages": "Messages",
     "total_dead": "Dead letters",
-    "method_correlation": "No detector model installed: method without a model in use",
+    "method_correlation": "No detector model in use: posts are compared with their empty pictures",
     "sources": "System",
     "role_worker": "Events",
     "role_rules": "Rules",

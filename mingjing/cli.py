@@ -28,6 +28,9 @@ class Command:
 
 COMMANDS: dict[str, Command] = {
     "demo": Command("mingjing.commands:demo", "演示中心 · The whole system with a demo centre, until Ctrl-C"),
+    "start": Command(
+        "mingjing.start:start_command", "启动本中心 · The whole system for a real centre, until Ctrl-C"
+    ),
     "replay": Command(
         "mingjing.replay:replay_command", "重放事件文件 · The live rules over a file of events"
     ),

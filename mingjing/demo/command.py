@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 import secrets
-import signal
-import sys
-import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-
-from rich.console import Console
 
 from domain.centre import load_centre
 from domain.working_time import Calendar
@@ -26,8 +18,8 @@ from mingjing.demo.centre import make_centre, write_centre
 from mingjing.folder import FolderLock
 from mingjing.ports import check_port
 from mingjing.settings import Settings, load_settings
-from mingjing.spawning import Spawner
-from mingjing.supervisor import Child, Supervisor
+from mingjing.supervisor import Child
+from mingjing.system import keep_running, say, system_children, write_secret
 
 HOST = "127.0.0.1"
 #: Real seconds between two notes of the simulated time; after a crash the demo goes on this much later.
@@ -58,54 +50,25 @@ def run_demo(options: DemoOptions) -> None:
         settings = prepare(options, data)
         notes = ClockNotes(data / "demo.json", load_centre(settings.centre_file).working_time)
         clock = notes.go_on(options.speed)
-        environ = {**_clean(os.environ), **settings.model_copy(update={"clock": clock.spec}).environ()}
-        environ["MINGJING_SUPERVISOR"] = str(os.getpid())
-        spawner = Spawner(data / "logs", environ, keep_open=(lock.fd,))
-
-        def housekeeping() -> None:
-            spawner.rotate_all()
-            notes.save(clock.now())
-
-        supervisor = Supervisor(
-            demo_children(), spawner, on_restart=_say_restart(data / "logs"), housekeeping=housekeeping
-        )
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: supervisor.request_stop())
-        logging.basicConfig(
-            filename=data / "logs" / "supervisor.log",
-            level="INFO",
-            format="%(asctime)s %(levelname)s %(message)s",
-        )
-        begun = time.monotonic()
         _say_start(options, settings)
-        watcher = threading.Thread(target=_say_when_up, args=(settings, begun), daemon=True)
-        watcher.start()
         try:
-            supervisor.run()
+            keep_running(
+                demo_children(),
+                settings.model_copy(update={"clock": clock.spec}),
+                _clean(os.environ),
+                lock,
+                housekeeping=lambda: notes.save(clock.now()),
+                when_up=lambda seconds: _say_when_up(settings, seconds),
+            )
         finally:
             notes.save(clock.now(), clean=True)
-    _say("\n已全部停止，再次运行将从此刻继续。 Stopped; the next start goes on from here.")
+    say("\n已全部停止，再次运行将从此刻继续。 Stopped; the next start goes on from here.")
 
 
 def demo_children() -> list[Child]:
     """The processes of the demo, in the order in which a visitor needs them."""
-
-    def child(name: str, *after: str, patience: float = 8.0) -> Child:
-        return Child(name, (sys.executable, "-m", "mingjing", "run", name), after=after, patience=patience)
-
-    migrate = (sys.executable, "-m", "mingjing", "migrate", "--wait", "60")
-    return [
-        child("database", patience=40.0),
-        Child("migrate", migrate, after=("database",), once=True),
-        child("worker", "migrate", patience=12.0),
-        child("wall", "migrate"),
-        child("rules", "migrate"),
-        child("cameras", "migrate"),
-        child("gateway"),
-        child("sender", "migrate"),
-        child("simulator", "migrate"),
-        child("door", "migrate"),
-    ]
+    names = ("worker", "wall", "rules", "cameras", "gateway", "sender", "simulator", "door")
+    return system_children(names, embedded_database=True)
 
 
 def prepare(options: DemoOptions, data: Path) -> Settings:
@@ -114,8 +77,8 @@ def prepare(options: DemoOptions, data: Path) -> Settings:
     hidden.mkdir(mode=0o700, parents=True, exist_ok=True)
     centre_file = data / "centre.yaml"
     write_centre(centre_file, make_centre(options.windows, options.cameras, hidden, options.speed))
-    _secret(hidden / "api-keys", f"demo:{secrets.token_urlsafe(24)}\n")
-    _secret(hidden / "gateway", secrets.token_urlsafe(32))
+    write_secret(hidden / "api-keys", f"demo:{secrets.token_urlsafe(24)}\n")
+    write_secret(hidden / "gateway")
     return load_settings(
         data=data,
         centre=centre_file,
@@ -178,14 +141,6 @@ class ClockNotes:
         return datetime.fromtimestamp(moment.timestamp() + lost, moment.tzinfo)
 
 
-def _secret(path: Path, value: str) -> None:
-    """A file only its owner reads, made once."""
-    if path.exists():
-        return
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(value)
-
-
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without settings of another system; models may lie anywhere."""
     keep = ("MINGJING_MODELS", "MINGJING_LOG_LEVEL")
@@ -197,27 +152,18 @@ def _clean(environ: Mapping[str, str]) -> dict[str, str]:
 # -- what the terminal says ------------------------------------------------------------------------------------------
 
 
-_console = Console(soft_wrap=True, highlight=False)
-
-
-def _say(text: str) -> None:
-    _console.print(text)
-
-
 def _say_start(options: DemoOptions, settings: Settings) -> None:
-    _say(
+    say(
         f"[bold]明镜 Mingjing[/bold] · 正在启动演示中心 starting the demo centre · {options.windows} 个窗口 windows\n"
         f"数据目录 data folder: {settings.data}\n"
         "首次启动要建数据库，约需半分钟。The first start makes a database and takes about half a minute."
     )
 
 
-def _say_when_up(settings: Settings, begun: float) -> None:
+def _say_when_up(settings: Settings, seconds: float) -> None:
     address = f"http://{HOST}:{settings.wall_port}/"
-    while not _answers(address + "healthz"):
-        time.sleep(0.3)
-    _say(
-        f"\n  [bold green]{address}[/bold green]   （{time.monotonic() - begun:.0f} 秒 s）\n\n"
+    say(
+        f"\n  [bold green]{address}[/bold green]   （{seconds:.0f} 秒 s）\n\n"
         "  请看 What to look at（模拟时间一秒为一分钟 a real second is a minute）\n"
         "  · 大屏：每个窗口一盏灯，灯、词、形、原因、时长。 The wall: one light a window, with its reason.\n"
         "  · 上午 9:36，2号窗口人员离岗：10 分钟预警、15 分钟黄牌、30 分钟红牌，返岗即恢复。\n"
@@ -229,20 +175,3 @@ def _say_when_up(settings: Settings, begun: float) -> None:
         f"  · 发给责任人的短信 The messages on the phones: http://{HOST}:{settings.wall_port + 2}/\n\n"
         "  人员、电话、办件均为虚构。People, numbers and cases are invented.  停止 stop: Ctrl-C"
     )
-
-
-def _answers(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own address
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def _say_restart(logs: Path) -> Callable[[str, int, float], None]:
-    def say(name: str, status: int, pause: float) -> None:
-        _say(
-            f"[yellow]{name}[/yellow] 进程退出（{status}），{pause:g} 秒后重启 ended, again in {pause:g} s · {logs / name}.log"
-        )
-
-    return say

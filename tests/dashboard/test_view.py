@@ -96,7 +96,7 @@ def test_an_acknowledged_finding_says_when():
 
 
 def test_the_method_without_a_model_is_said_and_a_detector_is_not():
-    assert view_of(mixed(CENTRE, NOW)).method == "未安装检测模型：使用无模型方法"
+    assert view_of(mixed(CENTRE, NOW)).method == "未用检测模型：与空岗画面比对"
     assert view_of(calm(CENTRE, NOW)).method == ""
 
 

@@ -1,0 +1,117 @@
+"""A whole system under one supervisor, with everything it keeps in one folder: what ``start`` and ``demo`` share."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from mingjing.folder import FolderLock
+from mingjing.settings import Settings
+from mingjing.spawning import Spawner
+from mingjing.supervisor import Child, Supervisor
+
+_console = Console(soft_wrap=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """One piece of news for the person at the terminal."""
+    _console.print(text)
+
+
+def system_children(names: Sequence[str], *, embedded_database: bool) -> list[Child]:
+    """The database where it is ours, the migration, then the named processes; ``gateway`` waits for nobody.
+
+    Args:
+        names: of :data:`mingjing.processes.PROCESSES`, in the order in which they are needed.
+    """
+
+    def child(name: str, *after: str, patience: float = 8.0) -> Child:
+        return Child(name, (sys.executable, "-m", "mingjing", "run", name), after=after, patience=patience)
+
+    command = (sys.executable, "-m", "mingjing", "migrate", "--wait", "60")
+    database = [child("database", patience=40.0)] if embedded_database else []
+    migrate = Child("migrate", command, after=tuple(each.name for each in database), once=True)
+    others = [
+        child(name, *(() if name == "gateway" else ("migrate",)), patience=12.0 if name == "worker" else 8.0)
+        for name in names
+    ]
+    return [*database, migrate, *others]
+
+
+def keep_running(
+    children: Sequence[Child],
+    settings: Settings,
+    environ: Mapping[str, str],
+    lock: FolderLock,
+    *,
+    housekeeping: Callable[[], None] = lambda: None,
+    when_up: Callable[[float], None] = lambda seconds: None,
+) -> None:
+    """Supervises until SIGINT, SIGTERM or SIGHUP, then stops all in order.
+
+    Args:
+        environ: of the children, without what ``settings`` says.
+        lock: held on the data folder; the children inherit it.
+        housekeeping: called about every ten seconds.
+        when_up: told, once, how many seconds it took until the wall answered.
+    """
+    logs = settings.data / "logs"
+    whole = {**environ, **settings.environ(), "MINGJING_SUPERVISOR": str(os.getpid())}
+    spawner = Spawner(logs, whole, keep_open=(lock.fd,))
+
+    def every_ten_seconds() -> None:
+        spawner.rotate_all()
+        housekeeping()
+
+    supervisor = Supervisor(children, spawner, on_restart=_say_restart(logs), housekeeping=every_ten_seconds)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: supervisor.request_stop())
+    logging.basicConfig(
+        filename=logs / "supervisor.log", level="INFO", format="%(asctime)s %(levelname)s %(message)s"
+    )
+    threading.Thread(target=_watch_wall, args=(settings, when_up), daemon=True).start()
+    supervisor.run()
+
+
+def write_secret(path: Path, value: str | None = None) -> None:
+    """A file only its owner reads, made once; a random value unless one is given."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():
+        return
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(value or secrets.token_urlsafe(32))
+
+
+def _watch_wall(settings: Settings, when_up: Callable[[float], None]) -> None:
+    begun = time.monotonic()
+    while not _answers(f"http://{settings.wall_host}:{settings.wall_port}/healthz"):
+        time.sleep(0.3)
+    when_up(time.monotonic() - begun)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _say_restart(logs: Path) -> Callable[[str, int, float], None]:
+    def tell(name: str, status: int, pause: float) -> None:
+        say(
+            f"[yellow]{name}[/yellow] 进程退出（{status}），{pause:g} 秒后重启 ended, again in {pause:g} s · {logs / name}.log"
+        )
+
+    return tell
