@@ -28,6 +28,7 @@ from store.ingest import heartbeat
 from store.judging import Due, Kind
 from store.retention import SLICE, apply_retention
 from store.sources import expect_sources, save_source
+from streams.holding import HELD, HOLD, reason_to_hold
 from streams.judges import Answer, Court, Failed, Judged, Rules
 from streams.rule_settings import world_id
 
@@ -54,13 +55,15 @@ WAKING = frozenset(("event", "window"))
 
 @dataclass(frozen=True, slots=True)
 class TickResult:
-    """What one tick did. ``more``: something is due at once. ``next_look``: the next moment known, None = none."""
+    """What one tick did. ``more``: something is due at once. ``next_look``: the next moment known, None = none. ``held``: why
+    cases were not judged, None = they were."""
 
     judged: int = 0
     changed: int = 0
     failed: int = 0
     more: bool = False
     next_look: datetime | None = None
+    held: str | None = None
 
 
 def no_messages(_connection: Connection, _finding: Finding, _change: str, _now: datetime) -> None:
@@ -124,7 +127,10 @@ class RuleLoop:
                         while not stop.is_set():
                             result = self.tick(self._clock.now())
                             pause = 0.1
-                            if not result.more:
+                            if result.held is not None:
+                                # Whatever wakes the loop now would find it held still.
+                                stop.wait(HOLD)
+                            elif not result.more:
                                 self._listen(ears, self._pause(result.next_look), stop)
                 except (*PASSING, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
                     # A schema that is not there yet comes with the migration.
@@ -140,7 +146,10 @@ class RuleLoop:
     def _tick(self, connection: Connection, now: datetime) -> TickResult:
         judged = changed = failed = 0
         more = False
+        held = reason_to_hold(connection)
         for kind in KINDS:
+            if held is not None and kind in HELD:
+                continue
             for _ in range(BATCHES):
                 outcomes = self._judge_batch(connection, kind, now)
                 judged += len(outcomes)
@@ -151,7 +160,8 @@ class RuleLoop:
             else:
                 more = True
         if self._real() - self._beat_at >= POLL:
-            heartbeat(connection, "rules", now=now, instance=self._code, detail={"world": self._world})
+            detail = {"world": self._world, "held": held}
+            heartbeat(connection, "rules", now=now, instance=self._code, detail=detail)
             self._beat_at = self._real()
         if self._real() - self._retention_at >= RETENTION_EVERY and not more:
             gone = apply_retention(connection, self._code, now)
@@ -159,7 +169,7 @@ class RuleLoop:
             if max(gone.values(), default=0) < SLICE:
                 self._retention_at = self._real()
         next_look = judging.next_look(connection, self._code)
-        return TickResult(judged, changed, failed, more, next_look)
+        return TickResult(judged, changed, failed, more, next_look, held)
 
     def _judge_batch(self, connection: Connection, kind: Kind, now: datetime) -> list[Judged]:
         with connection.transaction():

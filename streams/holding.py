@@ -1,0 +1,39 @@
+"""When cases must not be judged: while the store may not know yet what has happened to them.
+
+A decision may lie unread in the log while its deadline passes here. A late card is better than a false one, so the rule
+loop waits until the worker has caught up; the wall is grey meanwhile if it takes long.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from store.connection import Connection
+from store.judging import Kind
+
+#: Real seconds without a sign of life of any worker (they beat each second) after which it counts as away.
+WORKER_SILENT = 5.0
+#: Records waiting in the log. Commits come once a second, so below 2,000 records a second this is never the usual flow.
+BACKLOG = 2000
+#: Kinds judged from events alone. Windows are not among them: absence counts only up to what the cameras have said.
+HELD: frozenset[Kind] = frozenset(("case", "source"))
+#: Real seconds until a held loop asks again.
+HOLD = 0.2
+
+Reason = Literal["worker_silent", "backlog"]
+
+
+def reason_to_hold(connection: Connection) -> Reason | None:
+    """Why cases wait now; None where they need not, and where no worker has ever spoken (events come by another way)."""
+    row = connection.execute(
+        "select extract(epoch from clock_timestamp() - max(real_at))::float8, coalesce(sum((detail ->> 'lag')::bigint)"
+        " filter (where clock_timestamp() - real_at < make_interval(secs => %s)), 0)::bigint"
+        " from heartbeat where role = 'worker'",
+        [WORKER_SILENT],
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    silent, waiting = row
+    if silent > WORKER_SILENT:
+        return "worker_silent"
+    return "backlog" if waiting > BACKLOG else None
