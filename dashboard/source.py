@@ -98,7 +98,7 @@ class StoreSource:
                 messages=totals.messages,
                 dead=totals.dead_letters,
             ),
-            beats=tuple(Beat(beat.role, max(0.0, beat.silent)) for beat in rows.beats),
+            beats=tuple(Beat(beat.role, _silence(beat)) for beat in rows.beats),
         )
 
     def _windows(
@@ -183,6 +183,11 @@ def finding_facts(row: reading.FindingRow) -> FindingFacts:
         acknowledged_by=row.acknowledged_by,
         explain=row.explain,
     )
+
+
+def _silence(beat: reading.Beat) -> float:
+    """Real seconds. Rules that hold back until events have caught up are alive, but what they said is as old."""
+    return max(0.0, beat.silent, float(beat.detail.get("held_for") or 0.0))
 
 
 __all__ = ["BEAT_EVERY", "MOST_FINDINGS", "READ_TIMEOUT", "StoreSource", "finding_facts"]

@@ -96,6 +96,7 @@ class RuleLoop:
         self._connection: Connection | None = None
         self._adopted = False
         self._beat_at = self._retention_at = float("-inf")
+        self._held_since: float | None = None
 
     def tick(self, now: datetime) -> TickResult:
         """Judges what is due at ``now``.
@@ -147,6 +148,11 @@ class RuleLoop:
         judged = changed = failed = 0
         more = False
         held = reason_to_hold(connection)
+        if held is None:
+            self._held_since = None
+        elif self._held_since is None:
+            self._held_since = self._real()
+            log.info("cases wait: %s", held)
         for kind in KINDS:
             if held is not None and kind in HELD:
                 continue
@@ -160,7 +166,7 @@ class RuleLoop:
             else:
                 more = True
         if self._real() - self._beat_at >= POLL:
-            detail = {"world": self._world, "held": held}
+            detail = {"world": self._world, "held": held, "held_for": self._held_for()}
             heartbeat(connection, "rules", now=now, instance=self._code, detail=detail)
             self._beat_at = self._real()
         if self._real() - self._retention_at >= RETENTION_EVERY and not more:
@@ -262,6 +268,10 @@ class RuleLoop:
                 count = judging.judge_everything_again(connection, self._code)
                 log.info("settings or calendars have changed: judging %d rows again", count)
             heartbeat(connection, "rules", now=now, instance=self._code, detail={"world": self._world})
+
+    def _held_for(self) -> float:
+        """Real seconds since cases were last judged without holding back; the wall counts them as silence."""
+        return 0.0 if self._held_since is None else round(self._real() - self._held_since, 1)
 
     def _pause(self, next_look: datetime | None) -> float:
         if next_look is None:

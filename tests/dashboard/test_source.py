@@ -152,3 +152,13 @@ def test_open_hours_follow_calendar_and_window():
     assert not hours.is_open("A01", china(22, 10))
     assert hours.is_open("A02", china(23, 8))
     assert not hours.is_open("A01", china(23, 8))
+
+
+def test_rules_that_hold_back_are_as_old_as_what_they_last_said(
+    source: StoreSource, sql: psycopg.Connection
+) -> None:
+    sql.execute(
+        'insert into heartbeat (role, at, detail) values (\'rules\', now(), \'{"held": "backlog", "held_for": 95.5}\')'
+    )
+    beats = {beat.role: beat.silent for beat in source.read(NOON).beats}
+    assert beats["rules"] == pytest.approx(95.5)

@@ -85,3 +85,19 @@ def test_a_decision_that_lies_unread_is_no_red_card(db: Connection, database: st
     assert db.execute("select rule from finding where severity = 'red'").fetchall() == []
     assert db.execute("select stopped_at from case_state").fetchone() == (day("11-05 10:00"),)
     loop.close()
+
+
+def test_the_loop_says_how_long_it_has_held_back(db: Connection, database: str) -> None:
+    seconds = [100.0]
+    loop = RuleLoop(database, CENTRE, FakeClock(day("11-12 09:00")), real_time=lambda: seconds[0])
+    worker(db, silent=60)
+    loop.tick(day("11-12 09:00"))
+    seconds[0] += 42
+    loop.tick(day("11-12 09:01"))
+    said = "select detail ->> 'held', (detail ->> 'held_for')::float from heartbeat where role = 'rules'"
+    assert db.execute(said).fetchone() == ("worker_silent", 42.0)
+    worker(db)
+    seconds[0] += 2
+    loop.tick(day("11-12 09:02"))
+    assert db.execute(said).fetchone() == (None, 0.0)
+    loop.close()
