@@ -12,7 +12,7 @@ ObservationKind = Literal["post.state", "post.summary", "camera.state"]
 #: Why a post is unknown, or a camera down.
 REASONS = (
     "no_frame", "stale", "frozen", "dark", "covered", "blurred", "moved", "light_change", "flat", "learning",
-    "object", "low_score", "few_looks", "late_detector", "restart", "refused", "unauthorised", "unreachable", "undecodable",
+    "object", "low_score", "few_looks", "passing", "too_small", "late_detector", "restart", "refused", "unauthorised", "unreachable", "undecodable",
 )  # fmt: skip
 
 
