@@ -40,6 +40,7 @@ COMMANDS: dict[str, Command] = {
     "watch": Command("mingjing.watch:watch_command", "识别视频 · Presence at each post of one recording"),
     "send": Command("mingjing.commands:send", "发送事件文件 · Put a file of events into the running system"),
     "dead-letters": Command("mingjing.letters:app", "死信 · Lines that were refused: list, show, replay"),
+    "messages": Command("mingjing.messages:app", "短信 · What became of messages: counts, dead, retry"),
     "model": Command("mingjing.models:model_app", "识别模型 · Detector models: list, install"),
     "run": Command("mingjing.commands:run", "运行一个进程 · One process of the system, until SIGTERM"),
     "migrate": Command("mingjing.commands:migrate", "升级数据库结构 · Bring the database schema up to date"),

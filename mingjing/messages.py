@@ -1,0 +1,68 @@
+"""``mingjing messages``: what became of messages, those that were given up, and another try once the cause is mended."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from domain.errors import InputError
+
+app = typer.Typer(
+    help="短信 · What became of messages; none is ever dropped without a word.", rich_markup_mode=None
+)
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="数据目录 · data folder (MINGJING_DATA)", show_default=False)
+]
+
+
+@app.command("counts")
+def counts_command(data: DataOption = None) -> None:
+    """各状态数量 · How many are in each state; "skipped" and "dead" with their reason."""
+    from alerts.outbox import counts
+    from mingjing.processes import open_database
+    from mingjing.settings import load_settings
+
+    with open_database(load_settings(data=data)) as connection:
+        found = counts(connection)
+    for state, count in sorted(found.items()):
+        typer.echo(f"{count:>8}  {state}")
+
+
+@app.command("dead")
+def dead_command(
+    data: DataOption = None, limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50
+) -> None:
+    """未送达的短信 · Messages that were given up, newest first, with the reason."""
+    from alerts.outbox import list_dead
+    from mingjing.processes import open_database
+    from mingjing.settings import load_settings
+
+    with open_database(load_settings(data=data)) as connection:
+        rows = list_dead(connection, limit)
+    for row in rows:
+        typer.echo(
+            f"{row['idempotency_key']}  {row['created_at']:%Y-%m-%d %H:%M}Z  {row['person']} {row['phone']}  "
+            f"{row['reason']}  ×{row['attempts']}  {row['last_error'] or ''}"
+        )
+    typer.echo(f"{len(rows)} dead", err=True)
+
+
+@app.command("retry")
+def retry_command(
+    keys: Annotated[list[str], typer.Argument(help="短信编号 · keys, as `dead` prints them")],
+    data: DataOption = None,
+) -> None:
+    """重新发送 · Tries dead messages again, with the same keys, so that none arrives twice."""
+    from alerts.outbox import revive
+    from mingjing.processes import open_database
+    from mingjing.settings import load_settings
+
+    with open_database(load_settings(data=data)) as connection:
+        revived = revive(connection, keys)
+    typer.echo(f"{len(revived)} messages are ready again")
+    missing = sorted(set(keys) - set(revived))
+    if missing:
+        raise InputError(f"no dead message: {', '.join(missing)}")
