@@ -46,6 +46,11 @@ $(VENV)/bin/python:
 	@echo "making the virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 \
 	  || { rm -rf $(VENV); $(PYTHON) -m virtualenv --quiet $(VENV) >/dev/null 2>&1; } \
+	  || { rm -rf $(VENV); [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+	       && echo "installing Debian's python3-venv, without which Python makes no virtual environment" \
+	       && { apt-get install -q -y python3-venv >/dev/null 2>&1 \
+	            || { apt-get update -q >/dev/null && apt-get install -q -y python3-venv >/dev/null; }; } \
+	       && $(PYTHON) -m venv $(VENV) >/dev/null; } \
 	  || { rm -rf $(VENV); \
 	       echo "'$(PYTHON) -m venv' does not work here; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 

@@ -113,5 +113,20 @@ def _say_restart(logs: Path) -> Callable[[str, int, float], None]:
         say(
             f"[yellow]{name}[/yellow] 进程退出（{status}），{pause:g} 秒后重启 ended, again in {pause:g} s · {logs / name}.log"
         )
+        # Killed from outside it has no last words of its own.
+        if status > 0 and (words := _last_line(logs / f"{name}.log")):
+            _console.print(f"  {words}", style="dim", markup=False)
 
     return tell
+
+
+def _last_line(path: Path, most: int = 300) -> str:
+    """The last words of a log, for a terminal; empty where there are none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - 4096))
+            lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][:most] if lines else ""
