@@ -26,11 +26,9 @@ def tool(tmp_path: Path) -> Path:
     return made
 
 
-def as_nobody(tool: Path, command: str) -> subprocess.CompletedProcess[str]:
+def as_nobody(tool: Path, *command: str) -> subprocess.CompletedProcess[str]:
     setup = runas.setup_for(pwd.getpwnam("nobody"), [tool], follow_parent=False)
-    return subprocess.run(
-        ["/bin/sh", "-c", command], preexec_fn=setup, capture_output=True, text=True, cwd="/"
-    )
+    return subprocess.run(command, preexec_fn=setup, capture_output=True, text=True, cwd="/")
 
 
 def test_programs_in_a_closed_folder_run_as_the_other_user(tool: Path) -> None:
