@@ -21,6 +21,9 @@ from mingjing.settings import Settings
 from mingjing.spawning import Spawner
 from mingjing.supervisor import Child, Supervisor
 
+#: Seconds a process may take to stop: the worker commits, the sender ends a question and a send of 5 s each.
+PATIENCE = {"worker": 12.0, "sender": 12.0}
+
 _console = Console(soft_wrap=True, highlight=False)
 
 
@@ -43,7 +46,7 @@ def system_children(names: Sequence[str], *, embedded_database: bool) -> list[Ch
     database = [child("database", patience=40.0)] if embedded_database else []
     migrate = Child("migrate", command, after=tuple(each.name for each in database), once=True)
     others = [
-        child(name, *(() if name == "gateway" else ("migrate",)), patience=12.0 if name == "worker" else 8.0)
+        child(name, *(() if name == "gateway" else ("migrate",)), patience=PATIENCE.get(name, 8.0))
         for name in names
     ]
     return [*database, migrate, *others]
