@@ -1,9 +1,9 @@
 """What one tick of the rule loop costs with few and with very many open cases: the ratio should be near 1.
 
-    python -m benchmarks.rule_tick [--small 1000] [--large 1000000] [--due 100] [--ticks 15]
+    python -m benchmarks.rule_tick [--small 1000] [--large 1000000] [--due 100] [--ticks 50]
 
-Starts an embedded server in a temporary folder (or uses MINGJING_TEST_DSN), fills one database for each size and measures
-ticks in which nothing is due, and ticks in which the same number of cases is due.
+Starts an embedded server in a temporary folder (or uses MINGJING_TEST_DSN), fills one database for each size and measures,
+in turn, ticks in which nothing is due and ticks in which the same number of cases is due.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,37 +60,53 @@ def fill(dsn: str, count: int) -> float:
     return time.perf_counter() - began
 
 
-def measure(dsn: str, count: int, due: int, ticks: int) -> tuple[float, float]:
-    """Median milliseconds of a tick with nothing due, and of one with ``due`` cases due."""
-    loop = RuleLoop(dsn, CENTRE, FakeClock(NOW))
-    with psycopg.connect(dsn, autocommit=True) as connection:
+class Bench:
+    """One database with its loop."""
 
-        def wake(number: int) -> None:
-            # Spread over the whole table, as events would be.
-            step = max(1, count // due)
-            names = [f"C{1 + (number + step * each) % count}" for each in range(due)]
-            connection.execute("update case_state set look_at = '-infinity' where case_id = any(%s)", [names])
+    def __init__(self, dsn: str, count: int, due: int) -> None:
+        self.count, self.due = count, due
+        self.loop = RuleLoop(dsn, CENTRE, FakeClock(NOW))
+        self.connection = psycopg.connect(dsn, autocommit=True)
+        self.loop.tick(NOW)
 
-        def timed(prepare: Callable[[int], None], expected: int) -> float:
-            times = []
-            for number in range(ticks + 3):
-                prepare(number)
-                began = time.perf_counter()
-                result = loop.tick(NOW)
-                times.append(time.perf_counter() - began)
-                assert result.judged == expected, result
-            return statistics.median(times[3:]) * 1000  # the first ones warm the caches
+    def idle(self, _: int) -> float:
+        """Milliseconds of a tick with nothing due."""
+        return self._tick(0)
 
-        loop.tick(NOW)
-        idle, busy = timed(lambda _: None, 0), timed(wake, due)
-        plan = connection.execute(
-            "explain select case_id from case_state where centre = %s and look_at <= %s order by look_at limit 200"
+    def busy(self, number: int) -> float:
+        """Milliseconds of a tick with ``due`` cases due, spread over the whole table as events would be."""
+        step = max(1, self.count // self.due)
+        names = [f"C{1 + (number + step * each) % self.count}" for each in range(self.due)]
+        self.connection.execute(
+            "update case_state set look_at = '-infinity' where case_id = any(%s)", [names]
+        )
+        return self._tick(self.due)
+
+    def _tick(self, expected: int) -> float:
+        began = time.perf_counter()
+        result = self.loop.tick(NOW)
+        took = (time.perf_counter() - began) * 1000
+        assert result.judged == expected, result
+        return took
+
+    def plan(self) -> str:
+        """What the search for due rows reads."""
+        rows = self.connection.execute(
+            "explain select case_id from case_state where centre = %s and look_at <= %s order by look_at limit 50"
             " for update skip locked",
             [CODE, NOW],
         ).fetchall()
-    loop.close()
-    print("\n".join(f"    {row[0]}" for row in plan))
-    return idle, busy
+        return "\n".join(f"    {row[0]}" for row in rows)
+
+    def close(self) -> None:
+        self.loop.close()
+        self.connection.close()
+
+
+def in_turn(measures: Sequence[Callable[[int], float]], ticks: int) -> list[float]:
+    """Medians of measures taken in turn, so that a change of the machine's pace meets all of them alike."""
+    times = [[measure(number) for measure in measures] for number in range(ticks + 3)]
+    return [statistics.median(column) for column in zip(*times[3:], strict=True)]  # the first warm the caches
 
 
 def main() -> None:
@@ -100,7 +116,7 @@ def main() -> None:
     parser.add_argument("--small", type=int, default=1_000)
     parser.add_argument("--large", type=int, default=1_000_000)
     parser.add_argument("--due", type=int, default=100)
-    parser.add_argument("--ticks", type=int, default=15)
+    parser.add_argument("--ticks", type=int, default=50)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="mj-"))
     server = None if os.environ.get("MINGJING_TEST_DSN") else EmbeddedServer(folder)
@@ -108,24 +124,29 @@ def main() -> None:
         if server is not None:
             server.start()
         address = os.environ.get("MINGJING_TEST_DSN") or dsn_for(folder, "postgres")
-        results = []
+        benches = []
         for count in (options.small, options.large):
             name = f"mj_bench_{os.getpid()}_{count}"
             with psycopg.connect(address, autocommit=True) as connection:
                 connection.execute(f"create database {name}")
-            try:
-                dsn = make_conninfo(address, dbname=name)
-                print(f"{count:>9,} open cases: filled in {fill(dsn, count):.1f} s")
-                idle, busy = measure(dsn, count, min(options.due, count), options.ticks)
-                print(f"{'':>9} tick with nothing due {idle:.2f} ms, with {options.due} due {busy:.2f} ms")
-                results.append((idle, busy))
-            finally:
-                with psycopg.connect(address, autocommit=True) as connection:
-                    connection.execute(f"drop database {name} with (force)")
-        small, large = results
-        print(
-            f"ratio large / small: nothing due {large[0] / small[0]:.2f}, {options.due} due {large[1] / small[1]:.2f}"
-        )
+            dsn = make_conninfo(address, dbname=name)
+            print(f"{count:>9,} open cases: filled in {fill(dsn, count):.1f} s")
+            benches.append(Bench(dsn, count, min(options.due, count)))
+            print(benches[-1].plan())
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute("checkpoint")  # writing the filled tables back would slow whatever comes first
+        for title, measures in (
+            ("nothing due", [bench.idle for bench in benches]),
+            (f"{options.due} due", [bench.busy for bench in benches]),
+        ):
+            small, large = in_turn(measures, options.ticks)
+            print(
+                f"tick with {title}: {small:.2f} ms and {large:.2f} ms, ratio large / small {large / small:.2f}"
+            )
+        for bench in benches:
+            bench.close()
+            with psycopg.connect(address, autocommit=True) as connection:
+                connection.execute(f"drop database mj_bench_{os.getpid()}_{bench.count} with (force)")
     finally:
         if server is not None:
             server.stop()
