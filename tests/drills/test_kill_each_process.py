@@ -26,6 +26,8 @@ from tests.drills.workload import CENTRE, as_lines, events
 
 EVENTS = int(os.environ.get("MINGJING_DRILL_EVENTS", "3000"))
 NAMES = ("worker", "rules", "gateway", "sender", "door", "wall")
+#: About what seven kills and restarts take.
+FLOW_SECONDS = 14.0
 REVOKED = "select count(*) from finding where state = 'revoked'"
 VICTIMS = ("worker", "rules", "database", "sender", "door", "gateway", "wall")
 
@@ -37,9 +39,11 @@ def test_it_counts_every_event_once_and_sends_every_message_once(tmp_path: Path)
     lines = as_lines(rows)
     with running(tmp_path / "data", CENTRE, NAMES) as system:
         system.wait_for("the door answers", lambda: system.answers(f"{system.door}/healthz"), 60)
-        pouring = threading.Thread(target=pour, args=(system, lines))
+        # Slowly enough that something flows at every kill.
+        pouring = threading.Thread(target=pour, args=(system, lines, FLOW_SECONDS / (len(lines) / 100)))
         pouring.start()
         for name in VICTIMS:
+            assert pouring.is_alive(), f"nothing flows any more when {name} is to be killed"
             kill(system, name)
         pouring.join(600)
         assert not pouring.is_alive()
@@ -89,8 +93,12 @@ def test_it_counts_every_event_once_and_sends_every_message_once(tmp_path: Path)
         assert all(count >= 2 for count in starts.values())
 
 
-def pour(system: System, lines: list[str]) -> None:
-    """Posts batches until each is acknowledged, as another system would: a batch without an answer is sent again."""
+def pour(system: System, lines: list[str], pause: float = 0.0) -> None:
+    """Posts batches until each is acknowledged, as another system would: a batch without an answer is sent again.
+
+    Args:
+        pause: seconds after each batch of 100.
+    """
     with httpx.Client(timeout=10, headers={"X-API-Key": API_KEY}) as client:
         for start in range(0, len(lines), 100):
             body = "\n".join(lines[start : start + 100])
@@ -109,6 +117,7 @@ def pour(system: System, lines: list[str]) -> None:
                     continue
                 assert answer.status_code == 202, answer.text
                 break
+            time.sleep(pause)
 
 
 def kill(system: System, name: str) -> None:
