@@ -154,6 +154,7 @@ def bare_app(address: str, group: str, seen: list[int]) -> faust.App:
         topic_disable_leader=True,
         web_enabled=False,
         store="memory://",
+        datadir=tempfile.gettempdir(),  # else a folder appears where the command was given
     )
     topic = app.topic(
         CASE_EVENTS, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
