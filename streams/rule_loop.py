@@ -76,6 +76,9 @@ class RuleLoop:
     Args:
         plan: writes messages into the outbox in the same transaction as the finding; called once for each step.
         batch: rows judged in one transaction.
+        batches: of one kind in one tick.
+        open_connection: gives the connection, also when the last one is lost; default one of the loop's own.
+        beats: whether ticks write the sign of life; a circuit of many loops writes it for all of them.
     """
 
     def __init__(
@@ -87,16 +90,24 @@ class RuleLoop:
         plan: Plan = no_messages,
         *,
         batch: int = BATCH,
+        batches: int = BATCHES,
+        open_connection: Callable[[], Connection] | None = None,
+        beats: bool = True,
         real_time: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dsn, self._centre, self._clock, self._plan = dsn, centre, clock, plan
         self._code = centre.centre.id
         self._court = Court(centre, rules or Rules())
-        self._batch, self._real = batch, real_time
+        self._batch, self._batches, self._beats, self._real = batch, batches, beats, real_time
+        self._new_connection = open_connection or (
+            lambda: connect(dsn, application="mingjing rules", autocommit=True)
+        )
         self._connection: Connection | None = None
         self._adopted = False
         self._beat_at = self._retention_at = float("-inf")
+        self._held: str | None = None
         self._held_since: float | None = None
+        self._world: str | None = None
 
     def tick(self, now: datetime) -> TickResult:
         """Judges what is due at ``now``.
@@ -110,6 +121,10 @@ class RuleLoop:
         except PASSING:
             self.close()
             raise
+
+    def detail(self) -> dict[str, Any]:
+        """What goes with the sign of life: the world findings rest on, why cases wait and for how long."""
+        return {"world": self._world, "held": self._held, "held_for": self._held_for()}
 
     def close(self) -> None:
         """Lets go of the connection."""
@@ -156,7 +171,7 @@ class RuleLoop:
         for kind in KINDS:
             if held is not None and kind in HELD:
                 continue
-            for _ in range(BATCHES):
+            for _ in range(self._batches):
                 outcomes = self._judge_batch(connection, kind, now)
                 judged += len(outcomes)
                 failed += sum(isinstance(outcome, Failed) for outcome in outcomes)
@@ -165,9 +180,9 @@ class RuleLoop:
                     break
             else:
                 more = True
-        if self._real() - self._beat_at >= POLL:
-            detail = {"world": self._world, "held": held, "held_for": self._held_for()}
-            heartbeat(connection, "rules", now=now, instance=self._code, detail=detail)
+        self._held = held
+        if self._beats and self._real() - self._beat_at >= POLL:
+            heartbeat(connection, "rules", now=now, instance=self._code, detail=self.detail())
             self._beat_at = self._real()
         if self._real() - self._retention_at >= RETENTION_EVERY and not more:
             gone = apply_retention(connection, self._code, now)
@@ -229,7 +244,7 @@ class RuleLoop:
             elif kind == "source":
                 silent = bool(each.status.get("silent"))
                 save_source(connection, self._code, each.due.name, now, each.look_at, silent=silent)
-        mended = [_letter(each.due, "").fingerprint for each in answers if each.due.failures]
+        mended = [_letter(self._code, each.due, "").fingerprint for each in answers if each.due.failures]
         if mended:
             resolve(connection, mended)
 
@@ -239,14 +254,14 @@ class RuleLoop:
         log.error("%s cannot be judged: %s", outcome.due.subject, error, exc_info=error)
         first = next(iter(str(error).strip().splitlines()), "")
         reason = f"cannot be judged ({type(error).__name__}: {first[:300]}); tried again in an hour and with its next event"
-        write_dead_letters(connection, [_letter(outcome.due, reason)], now=now)
+        write_dead_letters(connection, [_letter(self._code, outcome.due, reason)], now=now)
         judging.push_ahead(connection, outcome.due, self._code, now + PUSH_AHEAD)
 
     # -- around it ---------------------------------------------------------------------------------------------------
 
     def _open(self, now: datetime) -> Connection:
-        if self._connection is None:
-            self._connection = connect(self._dsn, application="mingjing rules", autocommit=True)
+        if self._connection is None or self._connection.closed:
+            self._connection = self._new_connection()
         if not self._adopted:
             self._adopt(self._connection, now)
             self._adopted = True
@@ -289,8 +304,9 @@ class RuleLoop:
                 return
 
 
-def _letter(due: Due, reason: str) -> Refusal:
-    raw = json.dumps({"subject": due.subject}, ensure_ascii=False).encode()
+def _letter(centre: str, due: Due, reason: str) -> Refusal:
+    # With the centre: two centres may have a case of the same number.
+    raw = json.dumps({"centre": centre, "subject": due.subject}, ensure_ascii=False).encode()
     return Refusal("rules", raw, "judge_failed", reason, place=due.subject)
 
 
