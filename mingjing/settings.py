@@ -55,6 +55,13 @@ class Settings(BaseSettings):
         None, description="secret of the acknowledge links; default: made in the data folder"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
+    metrics_address: str = Field(
+        "", description="host:port of /metrics, /livez, /readyz; with + at the end each process adds its number"
+    )
+    metrics_token_file: Path | None = Field(
+        None, description="bearer token for /metrics from other machines; without it only this one may read"
+    )
 
     @field_validator(
         "data",
@@ -64,6 +71,7 @@ class Settings(BaseSettings):
         "gateway_secret_file",
         "ack_secret_file",
         "database_password_file",
+        "metrics_token_file",
     )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
@@ -74,6 +82,15 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: str) -> str:
         if value and urlsplit(value).scheme not in ("local", "kafka", "aiokafka"):
             raise ValueError("expected local:///path/log.db or kafka://host:9092")
+        return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _possible_address(cls, value: str) -> str:
+        if value:
+            from mingjing.health import Address
+
+            return str(Address.parse(value))
         return value
 
     @field_validator("log_level", mode="before")
@@ -152,6 +169,9 @@ class Settings(BaseSettings):
             "gateway_secret_file": self.gateway_secret_file,
             "ack_secret_file": self.ack_secret,
             "log_level": self.log_level,
+            "log_format": self.log_format,
+            "metrics_address": self.metrics_address,
+            "metrics_token_file": self.metrics_token_file,
         }
         return {
             PREFIX + name.upper(): str(value) for name, value in values.items() if value not in (None, "")
