@@ -25,7 +25,7 @@ check: $(VENV)/.installed-dev  ## format, lint, types, import arrows, fast tests
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(VENV)/bin/lint-imports
-	$(RUN) pytest -q -m "not slow and not process and not browser"
+	$(RUN) pytest -q -m "not slow and not process and not browser and not kafka"
 
 test: $(VENV)/.installed-dev  ## every test (under 10 minutes on 2 cores)
 	$(RUN) pytest -q $(ARGS)
