@@ -11,6 +11,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from domain.errors import StoreError
+from store.arrays import QuotingListDumper
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +44,11 @@ def _options(statement_timeout: float) -> str:
     return " ".join(f"-c {name}={value}" for name, value in settings.items())
 
 
+def _adapt(connection: Connection) -> None:
+    """Makes a connection write arrays fast."""
+    connection.adapters.register_dumper(list, QuotingListDumper)
+
+
 def connect(
     dsn: str,
     *,
@@ -57,7 +63,7 @@ def connect(
         StoreError: the address is not one.
     """
     try:
-        return psycopg.connect(
+        connection = psycopg.connect(
             dsn,
             autocommit=autocommit,
             application_name=application,
@@ -66,6 +72,8 @@ def connect(
         )
     except psycopg.ProgrammingError as error:
         raise StoreError("MINGJING_DATABASE is not a PostgreSQL address") from error
+    _adapt(connection)
+    return connection
 
 
 def open_pool(dsn: str, *, application: str = "mingjing", size: int = 4) -> ConnectionPool[Connection]:
@@ -76,6 +84,7 @@ def open_pool(dsn: str, *, application: str = "mingjing", size: int = 4) -> Conn
         max_size=size,
         open=True,
         check=ConnectionPool.check_connection,
+        configure=_adapt,
         kwargs={
             "application_name": application,
             "connect_timeout": 10,
