@@ -7,14 +7,15 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from domain.errors import SettingsError
+from streams.kafka_security import KafkaSettings, refuse_secret_in
 
 PREFIX = "MINGJING_"
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """What one process of the system needs to know; the same for all of them.
 
     Secrets are never values here but names of files (``*_file``), except a password inside ``database``, which
@@ -57,7 +58,8 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     metrics_address: str = Field(
-        "", description="host:port of /metrics, /livez, /readyz; with + at the end each process adds its number"
+        "",
+        description="host:port of /metrics, /livez, /readyz; with + at the end each process adds its number",
     )
     metrics_token_file: Path | None = Field(
         None, description="bearer token for /metrics from other machines; without it only this one may read"
@@ -82,6 +84,8 @@ class Settings(BaseSettings):
     def _known_broker(cls, value: str) -> str:
         if value and urlsplit(value).scheme not in ("local", "kafka", "aiokafka"):
             raise ValueError("expected local:///path/log.db or kafka://host:9092")
+        if not value.startswith("local:"):
+            refuse_secret_in(value)
         return value
 
     @field_validator("metrics_address")
@@ -153,6 +157,7 @@ class Settings(BaseSettings):
         values = {
             "data": self.data,
             "broker": self.broker_url,
+            **{name: getattr(self, name) for name in KafkaSettings.model_fields},
             "database": self.database.get_secret_value(),
             "database_password_file": self.database_password_file,
             "centre": self.centre_file,

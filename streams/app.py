@@ -82,6 +82,9 @@ def _conf(settings: StreamSettings) -> dict[str, Any]:
     # noticed (timeouts), a restart causes no rebalance (instance id), and nothing listens or takes over stdout.
     return {
         "broker": settings.broker_url,
+        "broker_credentials": None
+        if settings.broker_url.startswith("local:")
+        else settings.kafka.broker_credentials(),
         "broker_commit_interval": 1.0,
         "broker_commit_every": 1000,
         "broker_max_poll_interval": 300.0,

@@ -7,16 +7,17 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from domain.errors import SettingsError
 from store.embedded import dsn_for
+from streams.kafka_security import KafkaSettings, refuse_secret_in
 from streams.local_transport import make_address, parse_address
 
 PREFIX = "MINGJING_"
 
 
-class StreamSettings(BaseSettings):
+class StreamSettings(KafkaSettings):
     """What the worker needs to know. Defaults are the embedded ones, so that nothing has to be set.
 
     ``partitions`` counts for topics that do not exist yet; ``batch_wait`` is in seconds.
@@ -46,6 +47,8 @@ class StreamSettings(BaseSettings):
             parse_address(value)
         elif value and not value.startswith(("kafka://", "aiokafka://", "confluent://")):
             raise ValueError("expected local:///absolute/path/log.db or kafka://host:9092")
+        else:
+            refuse_secret_in(value)
         return value
 
     @property
