@@ -5,6 +5,7 @@
     MingjingError                exit status 1
     ├── InputError               2  what a user handed in cannot be used; names the place
     │   ├── CentreFileError         the centre file: file, line, nearest known key
+    │   ├── CentreFilesError        several of them
     │   ├── EventError              one event: code, field, reason (goes to the dead letters)
     │   ├── SettingsError           an environment variable or option
     │   ├── MediaError              a video, posts file or camera address
@@ -16,6 +17,8 @@
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 class MingjingError(Exception):
@@ -45,6 +48,19 @@ class CentreFileError(InputError):
         place = file if line is None else f"{file}:{line}"
         hint = f" (did you mean '{nearest}'?)" if nearest else ""
         super().__init__(f"{place}: {reason}{hint}")
+
+
+class CentreFilesError(InputError):
+    """Several centre files of a folder are broken: each with its place and reason, in one sentence.
+
+    Args:
+        problems: one for each defect, at least one.
+    """
+
+    def __init__(self, problems: Sequence[CentreFileError]) -> None:
+        self.problems = tuple(problems)
+        each = "; ".join(str(problem) for problem in self.problems)
+        super().__init__(f"{len(self.problems)} centre files cannot be used: {each}")
 
 
 class EventError(InputError):

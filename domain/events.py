@@ -185,6 +185,7 @@ def parse_event(
     *,
     centre: str | None = None,
     windows: frozenset[str] | None = None,
+    centres: Mapping[str, frozenset[str]] | None = None,
     now: datetime | None = None,
     checked: bool = False,
 ) -> Event:
@@ -194,6 +195,7 @@ def parse_event(
         obj: what ``json.loads`` gave.
         centre: the only centre code accepted; None accepts any.
         windows: known window codes; None or empty accepts any.
+        centres: of a system of several, the window codes of each; the event must then name its centre.
         now: moment of receipt; an event over 24 h later is refused. None: measured against ``received_at`` if the
             event has one, else not at all (a file tells of any time).
         checked: the value comes from :func:`decode_json`, which has walked it.
@@ -201,7 +203,7 @@ def parse_event(
     Raises:
         EventError: with a stable code, the field and one sentence. Codes: not_an_object, missing_field, wrong_type,
             unknown_kind, naive_time, bad_time, impossible_time, future_time, nul_byte, bad_text, bad_number, too_deep,
-            too_large, unknown_window, wrong_centre, missing_case, bad_data.
+            too_large, unknown_window, wrong_centre, missing_centre, unknown_centre, missing_case, bad_data.
     """
     if not isinstance(obj, dict):
         raise EventError("not_an_object", None, "an event is a JSON object")
@@ -225,6 +227,13 @@ def parse_event(
     code, window, case, item, staff = (_code(obj, name) for name in _CODES)
     if code is not None and centre is not None and code != centre:
         raise EventError("wrong_centre", "centre", f"'{clean(code)}' is not this centre ({centre})")
+    if centres is not None:
+        if code is None:
+            # Two centres may have the same case number: guessing would put it into the wrong one.
+            raise EventError("missing_centre", "centre", "this system watches several centres: name one")
+        if code not in centres:
+            raise EventError("unknown_centre", "centre", f"'{clean(code)}' is no centre of this system")
+        windows = centres[code]
     if window is not None and windows and window not in windows:
         raise EventError("unknown_window", "window", f"'{clean(window)}' is no window of this centre")
     if case is None and kind.startswith("case."):
@@ -273,6 +282,7 @@ def parse_line(
     *,
     centre: str | None = None,
     windows: frozenset[str] | None = None,
+    centres: Mapping[str, frozenset[str]] | None = None,
     now: datetime | None = None,
 ) -> Event:
     """One line of a JSONL file, or one message of the topic. Arguments and errors as in :func:`parse_event`.
@@ -282,7 +292,9 @@ def parse_line(
     """
     if len(raw) > MAX_LINE:
         raise EventError("too_large", None, f"the line is longer than {MAX_LINE} bytes")
-    return parse_event(decode_json(raw), centre=centre, windows=windows, now=now, checked=True)
+    return parse_event(
+        decode_json(raw), centre=centre, windows=windows, centres=centres, now=now, checked=True
+    )
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
