@@ -146,7 +146,7 @@ def test_a_file_of_another_kind_is_said(
 def test_an_empty_password_is_refused(given: Callable[..., KafkaSecurity], tmp_path: Path) -> None:
     security = given(**sasl(tmp_path))
     (tmp_path / "password").write_text("\n")
-    with pytest.raises(SettingsError, match="MINGJING_KAFKA_PASSWORD_FILE .* is empty"):
+    with pytest.raises(SettingsError, match=r"MINGJING_KAFKA_PASSWORD_FILE .* is empty"):
         security.client_options()
 
 
@@ -157,7 +157,7 @@ def test_a_key_with_a_passphrase_is_refused_and_nobody_is_asked(
     command = ["openssl", "rsa", "-aes256", "-passout", "pass:abcd", "-in", certificates.client_key]
     subprocess.run([*command, "-out", locked], check=True, capture_output=True)
     security = given(security="ssl", certificate_file=certificates.client, key_file=locked)
-    with pytest.raises(SettingsError, match="MINGJING_KAFKA_KEY_FILE .*passphrase"):
+    with pytest.raises(SettingsError, match=r"MINGJING_KAFKA_KEY_FILE .*passphrase"):
         security.client_options()
 
 
@@ -189,7 +189,7 @@ def test_an_address_with_a_password_in_it_is_refused_and_not_shown(
 ) -> None:
     monkeypatch.setenv("MINGJING_BROKER", "kafka://me:hunter2@h:9092")
     for load in (load_settings, load_stream_settings):
-        with pytest.raises(SettingsError, match="MINGJING_BROKER: .*MINGJING_KAFKA_PASSWORD_FILE") as caught:
+        with pytest.raises(SettingsError, match=r"MINGJING_BROKER: .*MINGJING_KAFKA_PASSWORD_FILE") as caught:
             load()
         assert not re.search("hunter2|me:", str(caught.value))
 
