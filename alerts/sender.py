@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from alerts import outbox
+from alerts import metrics, outbox
 from alerts.hooks.base import CanQuery, Handed, Hook, UnclearSendError
 from alerts.links import AckLinks, mask_tokens
 from alerts.messages import Outgoing, message_values, render_text
@@ -71,6 +71,7 @@ class Sender:
         links: the same secret as where messages are planned.
         instance: name in the heartbeat; leases carry one that no other process has.
         monotonic: real seconds.
+        turn: called at each turn of the loop.
     """
 
     def __init__(
@@ -84,8 +85,9 @@ class Sender:
         instance: str = "",
         rng: random.Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        turn: Callable[[], None] = lambda: None,
     ) -> None:
-        self._dsn, self._clock, self._links = dsn, clock, links
+        self._dsn, self._clock, self._links, self._turn = dsn, clock, links, turn
         self.settings = settings or SenderSettings()
         self._instance, self._monotonic = instance, monotonic
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -116,6 +118,7 @@ class Sender:
         """Sends until ``stop`` is set; then finishes what is being sent. Goes on when the database was away."""
         pause = 0.1
         while not stop.is_set():
+            self._turn()
             try:
                 with connect(self._dsn, application="mingjing-sender", autocommit=True) as connection:
                     connection.execute(f"listen {outbox.CHANNEL}")
@@ -136,6 +139,7 @@ class Sender:
 
     def _serve(self, connection: Connection, stop: threading.Event) -> None:
         while not stop.is_set():
+            self._turn()
             self._beat(connection)
             self._settle(connection)
             if self._fill(connection):
@@ -183,7 +187,8 @@ class Sender:
             known = hook.query(message.idempotency_key)
             if known is not None:
                 return known
-        return hook.send(outgoing)
+        with metrics.SECONDS.labels(message.channel).time():
+            return hook.send(outgoing)
 
     def _outgoing(self, message: Leased) -> Outgoing:
         language, params, key = self.settings.language, message.params, message.idempotency_key
@@ -217,8 +222,12 @@ class Sender:
                 held = self._write_outcome(connection, channel, message, future.exception(), future)
                 del channel.running[future]
                 if not held:
-                    self.tally["lost"] += 1
-                    log.warning("message %s: lease lost, left to its holder", message.message_id)
+                    self._count("lost", message)
+                    log.warning(
+                        "message %s: lease lost, left to its holder",
+                        message.message_id,
+                        extra=_about(message),
+                    )
 
     def _write_outcome(
         self,
@@ -230,32 +239,48 @@ class Sender:
     ) -> bool:
         if error is None:
             handed, now = future.result(), self._clock.now()
-            self.tally["sent"] += 1
+            self._count("sent", message)
+            log.info("message %s handed over", message.message_id, extra=_about(message, outcome="sent"))
             return outbox.confirm(
                 connection, message, provider_id=handed.provider_id, at=now, delivered=handed.delivered
             )
         if not isinstance(error, SendError):
             # A defect in a hook is not the message's fault: it is tried again, and may have been sent.
-            log.error("message %s: hook failed (%s)", message.message_id, type(error).__name__)
+            log.error(
+                "message %s: hook failed (%s)",
+                message.message_id,
+                type(error).__name__,
+                extra=_about(message),
+            )
             error = UnclearSendError(f"hook failed ({type(error).__name__})")
         words = mask_tokens(error.reason)
         if isinstance(error, UnclearSendError):
             words = outbox.UNCLEAR + words
         if error.permanent or message.attempts >= self.settings.max_tries:
             reason = "refused" if error.permanent else "tries_used_up"
-            self.tally["dead"] += 1
-            log.error("message %s to the dead: %s: %s", message.message_id, reason, words)
+            self._count("dead", message)
+            about = _about(message, outcome="dead", code=reason)
+            log.error("message %s to the dead: %s: %s", message.message_id, reason, words, extra=about)
             held = outbox.bury(connection, message, reason=reason, error=words)
             outbox.notify(connection)
             return held
         pause = self._pause(message.attempts, error.retry_after)
         if error.retry_after:
             channel.resume_at = max(channel.resume_at, self._monotonic() + error.retry_after)
-        self.tally["later"] += 1
+        self._count("later", message)
         log.warning(
-            "message %s: try %d: %s; next in %.1f s", message.message_id, message.attempts, words, pause
+            "message %s: try %d: %s; next in %.1f s",
+            message.message_id,
+            message.attempts,
+            words,
+            pause,
+            extra=_about(message, outcome="later"),
         )
         return outbox.try_later(connection, message, error=words, seconds=pause)
+
+    def _count(self, outcome: str, message: Leased) -> None:
+        self.tally[outcome] += 1
+        metrics.MESSAGES.labels(message.channel, outcome).inc()
 
     def _pause(self, attempts: int, asked: float | None) -> float:
         waits = self.settings.waits
@@ -281,3 +306,16 @@ class Sender:
             outbox.notify(connection)
         detail = self.tally | {"channels": sorted(self._channels), "running": len(self._running())}
         outbox.beat(connection, instance=self._instance, at=self._clock.now(), detail=detail)
+
+
+def _about(message: Leased, **more: str) -> dict[str, object]:
+    """What a log line is about; neither number nor name of the person."""
+    params = {name: message.params.get(name) for name in ("rule", "severity", "case", "window")}
+    return {
+        "message_id": message.message_id,
+        "finding_id": message.finding_id,
+        "channel": message.channel,
+        "template": message.template,
+        **params,
+        **more,
+    }

@@ -81,7 +81,7 @@ class Reader:
                 first, last = (first if seen else now), now
                 seen = True
                 if not self.link.up:
-                    log.info("camera %s delivers", self.camera)
+                    log.info("camera %s delivers", self.camera, extra={"camera": self.camera})
                     self.link = Link(up=True)
                 self._slot.put(frame)
             if not self._wait(0):
@@ -98,7 +98,7 @@ class Reader:
 
     def _down(self, reason: str, text: str) -> None:
         if self.link != Link(False, reason):
-            log.warning("%s", text)
+            log.warning("%s", text, extra={"camera": self.camera, "code": reason})
         self.link = Link(up=False, reason=reason)
 
     def _note_interval(self, seconds: float) -> None:

@@ -93,6 +93,7 @@ class CameraRunner:
         make_net: makes a person net, one for each looking thread; None where no model is installed.
         script: what the drawn cameras show.
         open_source: makes a camera's source.
+        turn: called at each turn of a looking thread, with its name.
     """
 
     def __init__(
@@ -108,12 +109,14 @@ class CameraRunner:
         open_source: Callable[[Camera], Source] | None = None,
         workers: int | None = None,
         make_backoff: Callable[[], Backoff] = Backoff,
+        turn: Callable[[str], None] = lambda part: None,
     ) -> None:
         self._centre = centre
         self._clock = clock
         self._wait = wait
         self._monotonic = monotonic
         self._make_backoff = make_backoff
+        self._turn = turn
         self._open_source = open_source or (
             lambda camera: factory.open_source(camera, clock, script=script, wait=wait, monotonic=monotonic)
         )
@@ -131,7 +134,7 @@ class CameraRunner:
         for posting in self.postings:
             spawn(f"camera-{posting.camera.id}", posting.reader.run)
         for number, share in enumerate(self.shares[1:], start=1):
-            spawn(f"look-{number}", partial(self._look_on, share))
+            spawn(f"look-{number}", partial(self._look_on, share, f"looks-{number}"))
         self._look_on(self.shares[0])
 
     def step(self, share: Sequence[Posting]) -> float:
@@ -146,9 +149,10 @@ class CameraRunner:
         self.outlet.put(found)
         return min([_PAUSE, *(posting.station.wait() for posting in share)])
 
-    def _look_on(self, share: Sequence[Posting]) -> None:
+    def _look_on(self, share: Sequence[Posting], name: str = "looks") -> None:
+        self._turn(name)
         while not self._wait(max(0.005, self.step(share))):
-            pass
+            self._turn(name)
 
     def _share(self, cameras: Sequence[Camera], make_net: Callable[[], PersonNet | None]) -> list[Posting]:
         real = any(not factory.is_simulated(camera) for camera in cameras)
@@ -216,6 +220,8 @@ def run_cameras(
     *,
     make_net: Callable[[], PersonNet | None] = lambda: None,
     script: Script | None = None,
+    turn: Callable[[str], None] = lambda part: None,
+    on_start: Callable[[CameraRunner], object] = lambda runner: None,
 ) -> None:
     """Watches all cameras of a centre until ``stop_event`` is set.
 
@@ -223,8 +229,12 @@ def run_cameras(
     """
     if not centre.cameras:
         log.warning("the centre file names no camera; waiting")
-        stop_event.wait()
+        while not stop_event.wait(1.0):
+            turn("looks")
         return
     cv2.setNumThreads(1)  # the threads here are the parallelism
-    runner = CameraRunner(centre, clock, publish, wait=stop_event.wait, make_net=make_net, script=script)
+    runner = CameraRunner(
+        centre, clock, publish, wait=stop_event.wait, make_net=make_net, script=script, turn=turn
+    )
+    on_start(runner)
     runner.run(lambda name, target: threading.Thread(target=target, name=name, daemon=True).start())

@@ -66,6 +66,7 @@ class Station:
     ) -> None:
         self.camera = camera
         self.overslept = 0
+        self.expected = self.valid = 0
         self._centre = centre
         self._watcher = watcher
         self._slot = slot
@@ -111,6 +112,8 @@ class Station:
             counts = self._counts[index]
             counts.expected += 1
             counts.valid += look.seen is not None
+            self.expected += 1
+            self.valid += look.seen is not None
             counts.seen += look.seen is True
             if self._is_news(self._said[index], state):
                 self._said[index] = state

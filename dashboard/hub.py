@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from dashboard import metrics
 from dashboard.catalogue import LANGUAGES
 from dashboard.facts import Snapshot, SnapshotSource, WindowFacts
 from dashboard.layout import PartsWriter
@@ -47,6 +48,7 @@ class Hub:
     Args:
         make_source: opens the source; called again after each failure.
         real_time: epoch seconds, for ages that must be true at any clock speed.
+        turn: called at each turn of the reader.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class Hub:
         make_source: Callable[[], SnapshotSource],
         *,
         real_time: Callable[[], float] = time.time,
+        turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._centre, self._clock, self._make_source, self._real = centre, clock, make_source, real_time
+        self._turn = turn
         self._settings = light_settings(centre, clock.speed)
         self._writers = {language: (Words(language, centre.zone), PartsWriter()) for language in LANGUAGES}
         self._snapshot: Snapshot | None = None
@@ -86,12 +90,16 @@ class Hub:
         source: SnapshotSource | None = None
         while not self._stop.is_set():
             began = time.monotonic()
+            self._turn()
             try:
                 if source is None:
                     source = self._make_source()
-                self._snapshot = source.read(self._clock.now())
+                with metrics.READ_SECONDS.time():
+                    self._snapshot = source.read(self._clock.now())
+                metrics.READ_AT.set(self._snapshot.read_at)
                 self.error = None
             except Exception as failure:  # whatever the store does, the wall must go on saying so
+                metrics.READ_ERRORS.inc()
                 if self.error is None:
                     log.warning("wall cannot read: %s", failure)
                 self.error = f"{type(failure).__name__}: {failure}"
@@ -167,10 +175,12 @@ class Hub:
         entry = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
             self._waiters.add(entry)
+            metrics.CLIENTS.set(len(self._waiters))
 
         def leave() -> None:
             with self._lock:
                 self._waiters.discard(entry)
+                metrics.CLIENTS.set(len(self._waiters))
 
         return entry[1], leave
 

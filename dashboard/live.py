@@ -15,6 +15,7 @@ from urllib.parse import urlparse
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from dashboard import metrics
 from dashboard.catalogue import LANGUAGES
 from dashboard.hub import Hub, Picture
 from dashboard.layout import message
@@ -80,6 +81,7 @@ class LiveLine:
             news = [(part, text) for part, text in parts.items() if shown.get(part) != text]
             async with asyncio.timeout(SEND_TIMEOUT):
                 await websocket.send_text(message(self._head(picture), news))
+            metrics.PUSHES.inc()
             shown = parts
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), HEARTBEAT)

@@ -162,18 +162,21 @@ def create_wall(
     clock: Clock,
     make_source: Callable[[], SnapshotSource],
     mounts: Mapping[str, ASGIApp] | None = None,
+    *,
+    turn: Callable[[], None] = lambda: None,
 ) -> ASGIApp:
     """The wall of one centre.
 
     Args:
         make_source: opens where snapshots come from, e.g. ``lambda: StoreSource(dsn, centre, clock)``.
         mounts: other ASGI applications by path, e.g. ``{"/ack": acknowledge_app}``; they come before the page.
+        turn: called at each turn of the reader.
 
     Returns:
         An ASGI application; the reader thread lives between its lifespan's start and end.
     """
     build = fingerprint(centre)
-    hub = Hub(centre, clock, make_source)
+    hub = Hub(centre, clock, make_source, turn=turn)
     app = make_dash(centre, clock, make_source, build)
     line = LiveLine(hub, build)
 
@@ -237,6 +240,7 @@ def run_wall(
     sock = sock if sock is not None else listen(host, port)
     config = uvicorn.Config(
         app,
+        log_config=None,  # whoever runs the process decides how it logs
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,

@@ -90,7 +90,7 @@ class Health:
 
     Args:
         process: its name, as in ``mingjing run NAME``.
-        needs: by name, what must answer before the process can do its work.
+        needs: by name, what must answer before the process can do its work; more may be added to ``needs`` later.
         render: makes the metrics; takes the ``Accept`` header, returns body and content type.
         token: bearer token for ``/metrics`` from elsewhere; None lets nobody in from elsewhere.
     """
@@ -105,7 +105,8 @@ class Health:
         token: str | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.process, self.pulse, self._needs, self._render, self._token = process, pulse, needs, render, token
+        self.process, self.pulse, self._render, self._token = process, pulse, render, token
+        self.needs = dict(needs)
         self._monotonic, self._asking = monotonic, threading.Lock()
         self._known: tuple[float, dict[str, str]] = (float("-inf"), {})
 
@@ -121,7 +122,7 @@ class Health:
             return self._verdict("alive", "stuck", said)
         if path == "/readyz":
             reasons = self.ask_needs()
-            said = {name: reasons.get(name, "ok") for name in (*self._needs, *reasons)}
+            said = {name: reasons.get(name, "ok") for name in (*self.needs, *reasons)}
             return self._verdict("ready", "not ready", reasons, said)
         if path != "/metrics":
             return None
@@ -145,7 +146,7 @@ class Health:
         try:
             at, known = self._known
             if self._monotonic() - at > READY_KEPT:
-                found = {name: self._ask(need) for name, need in self._needs.items()}
+                found = {name: self._ask(need) for name, need in list(self.needs.items())}
                 known = {name: reason for name, reason in found.items() if reason is not None}
                 self._known = (self._monotonic(), known)
             return known
@@ -246,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(answer.body)
 
-    do_HEAD = do_GET  # noqa: N815 - the name http.server looks for
+    do_HEAD = do_GET
 
     def log_message(self, format: str, *args: Any) -> None:
         """A line for each probe says nothing."""
@@ -288,9 +289,7 @@ def load_token(file: Path | None) -> str | None:
             f"MINGJING_METRICS_TOKEN_FILE: {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}"
         ) from None
     if len(token) < 16:
-        raise SettingsError(
-            f"MINGJING_METRICS_TOKEN_FILE: {file}: the token is shorter than 16 characters"
-        )
+        raise SettingsError(f"MINGJING_METRICS_TOKEN_FILE: {file}: the token is shorter than 16 characters")
     return token
 
 
@@ -319,7 +318,9 @@ class WithHealth:
         if scope["type"] != "http" or scope["path"] not in PATHS or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]
+        }
         peer = (scope.get("client") or ("", 0))[0]
         # In a thread: a database that does not answer must not stop the screens.
         answer = await asyncio.to_thread(self._health.answer, scope["path"], peer, headers)
@@ -330,9 +331,7 @@ class WithHealth:
             (b"cache-control", b"no-store"),
         ]
         await send({"type": "http.response.start", "status": answer.status, "headers": start})
-        await send(
-            {"type": "http.response.body", "body": answer.body if scope["method"] == "GET" else b""}
-        )
+        await send({"type": "http.response.body", "body": answer.body if scope["method"] == "GET" else b""})
 
     async def _beat(self) -> None:
         while True:

@@ -6,12 +6,13 @@ Every process can be killed at any moment and started again; each stops on SIGTE
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -19,11 +20,14 @@ from domain.centre import Centre, load_centre
 from domain.clock import Clock
 from domain.errors import SettingsError, StoreError
 from mingjing.clocks import make_clock
+from mingjing.logs import set_up_logs
 from mingjing.settings import Settings
 from mingjing.spawning import watch_parent
+from mingjing.watching import watch_process
 
 if TYPE_CHECKING:
     from alerts.links import AckLinks
+    from mingjing.health import Health
     from store import Connection
 
 log = logging.getLogger(__name__)
@@ -38,6 +42,7 @@ class Context:
 
     settings: Settings
     stop: threading.Event = field(default_factory=threading.Event)
+    process: str = ""
 
     @cached_property
     def clock(self) -> Clock:
@@ -50,6 +55,21 @@ class Context:
     @property
     def dsn(self) -> str:
         return database_address(self.settings)
+
+    @cached_property
+    def health(self) -> Health:
+        """What operators may ask of this process; its loops beat ``health.pulse``."""
+        rules = self.process == "rules"  # one process says whether the calendars are there
+        return watch_process(
+            self.process,
+            self.settings,
+            dsn=lambda: self.dsn,
+            bases=(lambda: [self.centre.calendar.base]) if rules else tuple,
+        )
+
+    def beat(self, part: str = "loop") -> Callable[[], None]:
+        """What a loop calls at each turn."""
+        return partial(self.health.pulse.beat, part)
 
     @property
     def links(self) -> AckLinks:
@@ -124,7 +144,10 @@ def database(context: Context) -> None:
     if not context.settings.embedded_database:
         raise SettingsError("MINGJING_DATABASE names a server: there is no embedded one to run")
     run_database(
-        context.settings.data, context.stop, on_ready=lambda dsn: log.info("%s", migrate_command(dsn))
+        context.settings.data,
+        context.stop,
+        on_ready=lambda dsn: log.info("%s", migrate_command(dsn)),
+        beat=context.beat("server"),
     )
 
 
@@ -137,15 +160,26 @@ def worker(context: Context) -> None:
         update={"data": context.settings.data, "centre": context.settings.centre_file}
     )
     app = create_app(settings, clock=context.clock)
+    beat = context.beat("events")
+
+    async def turn() -> None:
+        beat()
+
+    app.timer(1.0, name="health")(turn)
     level = context.settings.log_level
     # Ends the process itself, on SIGTERM or a crash.
-    BoundedWorker(app, loglevel=level, quiet=True, redirect_stdouts=False).execute_from_commandline()
+    BoundedWorker(
+        app, loglevel=level, quiet=True, redirect_stdouts=False, override_logging=False
+    ).execute_from_commandline()
 
 
 def cameras(context: Context) -> None:
     """From the cameras to the topic ``observations``."""
     import json
 
+    from prometheus_client import REGISTRY
+
+    from camera_adapters.metrics import CameraCollector
     from camera_adapters.runner import run_cameras
     from domain.observations import Observation, observation_to_json
     from mingjing.demo.script import DemoScript
@@ -191,6 +225,8 @@ def cameras(context: Context) -> None:
             # Each looking thread has a net of its own: one cannot be used by two at once.
             make_net=lambda: choose_net(centre.presence.method).net,
             script=DemoScript(centre),
+            turn=context.health.pulse.beat,
+            on_start=lambda runner: REGISTRY.register(CameraCollector(runner)),  # type: ignore[arg-type]
         )
 
 
@@ -198,6 +234,7 @@ def door(context: Context) -> None:
     """``POST /events`` for other systems."""
     import uvicorn
 
+    from mingjing.health import WithHealth
     from mingjing.heartbeats import Heart
     from streams.access import load_api_keys
     from streams.door import create_door
@@ -208,13 +245,14 @@ def door(context: Context) -> None:
         raise SettingsError("MINGJING_API_KEYS_FILE is not set: without keys the door would let nobody in")
     keys = load_api_keys(settings.api_keys_file)
     with open_publisher(settings.broker_url) as publisher:
-        app = create_door(publisher, keys, context.centre, context.clock)
+        app = WithHealth(create_door(publisher, keys, context.centre, context.clock), context.health)
         Heart("door", context.dsn, context.clock).start(context.stop)
         # Stops on SIGTERM by itself, answering what has begun.
         uvicorn.run(
             app,
             host=settings.door_host,
             port=settings.door_port,
+            log_config=None,  # through our own handler
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -247,7 +285,7 @@ def sender(context: Context) -> None:
                 "secret_file": settings.gateway_secret_file,
             },
         )
-    service = Sender(context.dsn, hooks, context.clock, links=context.links)
+    service = Sender(context.dsn, hooks, context.clock, links=context.links, turn=context.beat())
     try:
         service.run(context.stop)
     finally:
@@ -259,6 +297,7 @@ def wall(context: Context) -> None:
     from alerts.ack_app import create_ack_app
     from dashboard.server import create_wall, run_wall
     from dashboard.source import StoreSource
+    from mingjing.health import WithHealth
 
     settings, dsn, centre = context.settings, context.dsn, context.centre
     app = create_wall(
@@ -266,7 +305,9 @@ def wall(context: Context) -> None:
         context.clock,
         lambda: StoreSource(dsn, centre),
         mounts={"/ack": create_ack_app(dsn, context.clock)},
+        turn=context.beat("reader"),
     )
+    app = WithHealth(app, context.health)
     run_wall(app, host=settings.wall_host, port=settings.wall_port, stop_event=context.stop)
 
 
@@ -326,15 +367,12 @@ def run_process(name: str, settings: Settings) -> None:
     """
     if name not in PROCESSES:
         raise SettingsError(f"no process is called '{name}'; there are {', '.join(PROCESSES)}")
-    logging.basicConfig(
-        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    # One line for each request or each connection says nothing about a case.
-    for noisy in ("httpx", "httpcore", "aiokafka", "websockets", "uvicorn.access"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    instance = os.environ.get("MINGJING_INSTANCE", "")
+    set_up_logs(name, level=settings.log_level, form=settings.log_format, instance=instance)
     settings.data.mkdir(parents=True, exist_ok=True)
     watch_parent()
-    context = Context(settings)
+    context = Context(settings, process=name)
+    _ = context.health
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: context.stop.set())
     PROCESSES[name](context)

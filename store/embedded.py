@@ -367,11 +367,13 @@ def run_database(
     *,
     on_ready: Callable[[str], None] | None = None,
     server: EmbeddedServer | None = None,
+    beat: Callable[[], None] = lambda: None,
 ) -> None:
     """Runs the embedded server in the foreground until ``stop_event``, starting it again when it dies.
 
     Args:
         on_ready: called with the DSN after each start, before anyone is told; the composition root migrates here.
+        beat: called at each turn of the loop.
 
     Raises:
         StoreError: it cannot be started, or dies again and again.
@@ -385,6 +387,7 @@ def run_database(
             if on_ready is not None:
                 on_ready(server.dsn)
             while (status := server.wait(0.2)) is None:
+                beat()
                 if stop_event.is_set():
                     return
             server.stop()

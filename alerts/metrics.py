@@ -1,0 +1,49 @@
+"""What senders count, and what waits in the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import Counter, Histogram
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+
+from alerts.outbox import GIVE_UP_AFTER
+from store import Connection
+
+#: outcome: sent | later (tried again) | dead (given up) | lost (another sender had taken it over)
+MESSAGES = Counter(
+    "mingjing_sender_messages", "Outcomes of messages a sender had in hand", ["channel", "outcome"]
+)
+SECONDS = Histogram(
+    "mingjing_sender_send_seconds",
+    "Seconds one message took at the gateway",
+    ["channel"],
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+)
+
+# What is held back on purpose (a correction, a pause the gateway asked for) is not late before its moment.
+_WAITING = """
+select channel, count(*)::float8, count(*) filter (where state = 'leased')::float8,
+       coalesce(max(extract(epoch from now() - greatest(give_up_at - %s, least(next_try_at, now())))
+                    filter (where attempts = 0)), 0)::float8,
+       coalesce(max(extract(epoch from now() - (give_up_at - %s)) filter (where attempts > 0)), 0)::float8
+from outbox where state in ('ready', 'leased') and next_try_at is not null group by channel
+"""
+
+
+def outbox_families(connection: Connection) -> Iterator[Metric]:
+    """Messages that are neither sent nor given up, by channel."""
+    waiting = GaugeMetricFamily("mingjing_outbox_waiting", "Messages not yet handed over", labels=["channel"])
+    leased = GaugeMetricFamily(
+        "mingjing_outbox_leased", "Of these, in the hands of a sender", labels=["channel"]
+    )
+    oldest = GaugeMetricFamily(
+        "mingjing_outbox_oldest_waiting_seconds",
+        "Real seconds the longest waiting message has waited",
+        labels=["channel"],
+    )
+    for channel, count, held, fresh, tried in connection.execute(_WAITING, [GIVE_UP_AFTER, GIVE_UP_AFTER]):
+        waiting.add_metric([channel], count)
+        leased.add_metric([channel], held)
+        oldest.add_metric([channel], max(fresh, tried, 0.0))
+    yield from (waiting, leased, oldest)

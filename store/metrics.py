@@ -1,0 +1,106 @@
+"""What the database says of itself and of the rows that wait, asked at a scrape. Everything is bounded or indexed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
+
+from store.connection import Connection
+from store.migrate import has_timescale, schema_version
+
+#: Rows that are due are counted up to here: what matters is whether it is none, some or very many.
+MOST_COUNTED = 10_000
+
+_SERVER = """
+select extract(epoch from clock_timestamp())::float8, current_setting('server_version'),
+       current_setting('max_connections')::float8, pg_database_size(current_database())::float8,
+       (select count(*) from pg_locks where not granted)::float8,
+       extract(epoch from clock_timestamp() - pg_postmaster_start_time())::float8
+"""
+_CONNECTIONS = """
+select coalesce(state, 'background'), count(*)::float8 from pg_stat_activity
+where datname = current_database() group by 1
+"""
+# Processes alone: feeds and cameras have a life of their own.
+_HEARTBEATS = """
+select role, extract(epoch from clock_timestamp() - max(real_at))::float8 from heartbeat
+where strpos(role, ':') = 0 group by role
+"""
+_FINDINGS = "select severity, count(*)::float8 from finding where state = 'open' group by severity"
+_LETTERS = "select count(*)::float8 from dead_letter where state = 'waiting'"
+
+
+def server_families(
+    connection: Connection, *, real_time: Callable[[], float] = time.time
+) -> Iterator[Metric]:
+    """The server: version, clock, size, connections."""
+    asked = real_time()
+    row = connection.execute(_SERVER).fetchone()
+    answered = real_time()
+    assert row is not None
+    moment, version, most, size, waiting, uptime = row
+    kind = "TimescaleDB" if has_timescale(connection) else "PostgreSQL"
+    yield InfoMetricFamily(
+        "mingjing_database", "The database server", {"kind": kind, "server_version": version}
+    )
+    yield GaugeMetricFamily(
+        "mingjing_database_schema_version",
+        "Newest migration that was applied",
+        value=schema_version(connection),
+    )
+    yield GaugeMetricFamily(
+        "mingjing_clock_skew_seconds",
+        "This machine's clock minus the database server's",
+        # The server looked at its clock about in the middle of the question.
+        value=(asked + answered) / 2 - moment,
+    )
+    yield GaugeMetricFamily("mingjing_database_size_bytes", "Size of the database on disk", value=size)
+    yield GaugeMetricFamily(
+        "mingjing_database_connections_limit", "Connections the server takes (max_connections)", value=most
+    )
+    yield GaugeMetricFamily(
+        "mingjing_database_locks_waiting", "Locks that are waited for on the server", value=waiting
+    )
+    yield GaugeMetricFamily(
+        "mingjing_database_uptime_seconds", "Seconds since the server started", value=uptime
+    )
+    connections = GaugeMetricFamily(
+        "mingjing_database_connections", "Connections to the database, by their state", labels=["state"]
+    )
+    for state, count in connection.execute(_CONNECTIONS):
+        connections.add_metric([state], count)
+    yield connections
+
+
+def row_families(connection: Connection) -> Iterator[Metric]:
+    """The rows that wait or stand open."""
+    yield GaugeMetricFamily(
+        "mingjing_dead_letters_waiting",
+        "Refused lines that nobody has dealt with yet",
+        value=connection.execute(_LETTERS).fetchone()[0],  # type: ignore[index]
+    )
+    findings = GaugeMetricFamily("mingjing_findings_open", "Findings that stand open", labels=["severity"])
+    found = dict(connection.execute(_FINDINGS).fetchall())
+    for severity in ("notice", "yellow", "red"):
+        findings.add_metric([severity], found.get(severity, 0.0))
+    yield findings
+    due = GaugeMetricFamily(
+        "mingjing_due_rows", f"Rows to be judged at once, counted up to {MOST_COUNTED}", labels=["kind"]
+    )
+    for kind in ("case", "window", "source"):
+        row = connection.execute(
+            f"select count(*)::float8 from (select 1 from {kind}_state where look_at = '-infinity' limit %s) as due",
+            [MOST_COUNTED],
+        ).fetchone()
+        due.add_metric([kind], row[0] if row else 0.0)
+    yield due
+    beats = GaugeMetricFamily(
+        "mingjing_heartbeat_age_seconds",
+        "Seconds since a process of the role last gave a sign of life",
+        labels=["role"],
+    )
+    for role, age in connection.execute(_HEARTBEATS):
+        beats.add_metric([role], age)
+    yield beats
