@@ -28,6 +28,8 @@ CHANNEL = "mingjing"
 GIVE_UP_AFTER = timedelta(hours=24)
 #: Starts ``last_error`` where the gateway may have taken the message all the same.
 UNCLEAR = "unclear: "
+#: Roles among the signs of life: while the first is there no message leaves; the second says when a backup was restored.
+HOLD, RESTORED = "hold", "restore"
 CORRECTION = "finding.correction"
 
 _INSERT = """
@@ -41,10 +43,13 @@ on conflict (idempotency_key) do nothing
 _LEASE = """
 with due as (
     select o.message_id, o.state = 'leased' as was_leased,
-           coalesce((f.state = 'revoked') <> (o.template = %(correction)s), false) as obsolete
+           coalesce((f.state = 'revoked') <> (o.template = %(correction)s), false) as obsolete,
+           coalesce(coalesce(f.opened_at, o.created_at) <= (
+               select max(real_at) from heartbeat where role = %(restored)s), false) as before_restore
     from outbox o left join finding f on f.finding_id = o.finding_id
     where o.state in ('ready', 'leased') and o.next_try_at <= now() and o.give_up_at > now()
       and (o.state = 'ready' or o.leased_until < clock_timestamp()) and o.channel = %(channel)s
+      and not exists (select 1 from heartbeat where role = %(hold)s)
       and not ((o.template = %(correction)s or o.params ->> 'step' like 'reopened%%') and exists (
           select 1 from outbox e where e.finding_id = o.finding_id and e.person = o.person
           and e.state = 'leased' and e.leased_until > clock_timestamp() and e.message_id < o.message_id))
@@ -57,7 +62,7 @@ set state = case when obsolete then 'skipped' else 'leased' end,
     attempts = attempts + case when obsolete then 0 else 1 end
 from due where o.message_id = due.message_id
 returning o.message_id, o.idempotency_key, o.finding_id, o.phone, o.channel, o.template, o.params, o.attempts,
-          o.created_at, o.ack_token, o.last_error, due.was_leased, due.obsolete
+          o.created_at, o.ack_token, o.last_error, due.was_leased, due.obsolete, due.before_restore
 """
 
 _HELD = "message_id = %(id)s and state = 'leased' and leased_by = %(by)s and attempts = %(attempts)s"
@@ -67,7 +72,8 @@ _HELD = "message_id = %(id)s and state = 'leased' and leased_by = %(by)s and att
 class Leased:
     """A message this sender may send now.
 
-    ``in_doubt``: an earlier try may have reached the gateway; ask before sending again, where the hook can.
+    ``in_doubt``: an earlier try may have reached the gateway, also one that a restored backup knows nothing of; ask before
+    sending again, where the hook can.
     """
 
     message_id: int
@@ -161,7 +167,8 @@ def lease(connection: Connection, *, channel: str, limit: int, by: str, seconds:
     values = {"channel": channel, "limit": limit, "by": by, "span": timedelta(seconds=seconds)}
     with connection.cursor(row_factory=dict_row) as cursor:
         while limit > 0:
-            rows = cursor.execute(_LEASE, values | {"correction": CORRECTION}).fetchall()
+            names = {"correction": CORRECTION, "hold": HOLD, "restored": RESTORED}
+            rows = cursor.execute(_LEASE, values | names).fetchall()
             taken = [row for row in rows if not row.pop("obsolete")]
             if taken or not rows:
                 return [_leased(row, by) for row in sorted(taken, key=lambda row: row["message_id"])]
@@ -169,9 +176,10 @@ def lease(connection: Connection, *, channel: str, limit: int, by: str, seconds:
 
 
 def _leased(row: dict[str, Any], by: str) -> Leased:
-    was_leased, last_error = row.pop("was_leased"), row.pop("last_error") or ""
+    was_leased, before_restore = row.pop("was_leased"), row.pop("before_restore")
+    unclear = (row.pop("last_error") or "").startswith(UNCLEAR)
     has_ack = row.pop("ack_token") is not None
-    return Leased(**row, leased_by=by, has_ack=has_ack, in_doubt=was_leased or last_error.startswith(UNCLEAR))
+    return Leased(**row, leased_by=by, has_ack=has_ack, in_doubt=was_leased or before_restore or unclear)
 
 
 def _held(message: Leased) -> dict[str, Any]:
@@ -234,8 +242,33 @@ def bury_overdue(connection: Connection) -> int:
         update outbox set state = 'dead', reason = 'gave_up', leased_by = null, leased_until = null
         where state in ('ready', 'leased') and give_up_at <= clock_timestamp()
           and (state = 'ready' or leased_until < clock_timestamp())
-        """
+          and not exists (select 1 from heartbeat where role = %s)
+        """,
+        (HOLD,),
     )
+    return cursor.rowcount
+
+
+def hold_messages(connection: Connection, why: str) -> None:
+    """From the commit on no sender takes a message, until :func:`release_messages`; none dies of waiting meanwhile."""
+    connection.execute(
+        """
+        insert into heartbeat (role, instance, at, detail) values (%s, 'messages', now(), %s)
+        on conflict (role, instance) do update set at = excluded.at, real_at = now(), detail = excluded.detail
+        """,
+        (HOLD, Jsonb({"why": why})),
+    )
+
+
+def release_messages(connection: Connection, *, give_up_after: timedelta = GIVE_UP_AFTER) -> int | None:
+    """Lets messages go again, each with its whole time before it; returns how many wait, None if none were held."""
+    if connection.execute("delete from heartbeat where role = %s", (HOLD,)).rowcount == 0:
+        return None
+    cursor = connection.execute(
+        "update outbox set give_up_at = greatest(give_up_at, now() + %s) where state in ('ready', 'leased')",
+        (give_up_after,),
+    )
+    notify(connection)
     return cursor.rowcount
 
 

@@ -40,10 +40,18 @@ COMMANDS: dict[str, Command] = {
     "watch": Command("mingjing.watch:watch_command", "识别视频 · Presence at each post of one recording"),
     "send": Command("mingjing.commands:send", "发送事件文件 · Put a file of events into the running system"),
     "dead-letters": Command("mingjing.letters:app", "死信 · Lines that were refused: list, show, replay"),
-    "messages": Command("mingjing.messages:app", "短信 · What became of messages: counts, dead, retry"),
+    "messages": Command(
+        "mingjing.messages:app", "短信 · What became of messages: counts, dead, retry, hold, release"
+    ),
     "model": Command("mingjing.models:model_app", "识别模型 · Detector models: list, install"),
     "run": Command("mingjing.commands:run", "运行一个进程 · One process of the system, until SIGTERM"),
     "migrate": Command("mingjing.commands:migrate", "升级数据库结构 · Bring the database schema up to date"),
+    "backup": Command(
+        "mingjing.backup.command:app", "备份 · Backups of a running system: make, list, verify"
+    ),
+    "restore": Command(
+        "mingjing.backup.command:restore_command", "恢复 · A backup into an empty place, never over data"
+    ),
     "doctor": Command(
         "mingjing.doctor:doctor_command", "自检 · What a system here would run on, and what is missing"
     ),

@@ -31,6 +31,33 @@ def counts_command(data: DataOption = None) -> None:
         typer.echo(f"{count:>8}  {state}")
 
 
+@app.command("hold")
+def hold_command(
+    data: DataOption = None,
+    why: Annotated[str, typer.Option(help="原因 · why, for whoever finds them held")] = "by hand",
+) -> None:
+    """暂停发送 · No message leaves until `release`; findings and their messages are written as ever."""
+    from alerts.outbox import hold_messages
+    from mingjing.processes import open_database
+    from mingjing.settings import load_settings
+
+    with open_database(load_settings(data=data)) as connection:
+        hold_messages(connection, why)
+    typer.echo("no message leaves until `mingjing messages release`")
+
+
+@app.command("release")
+def release_command(data: DataOption = None) -> None:
+    """恢复发送 · Lets held messages go."""
+    from alerts.outbox import release_messages
+    from mingjing.processes import open_database
+    from mingjing.settings import load_settings
+
+    with open_database(load_settings(data=data)) as connection:
+        waiting = release_messages(connection)
+    typer.echo("messages were not held" if waiting is None else f"{waiting} messages may leave")
+
+
 @app.command("dead")
 def dead_command(
     data: DataOption = None, limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50

@@ -1,0 +1,1 @@
+"""Backup and restore of a whole system: database, local log or positions on Kafka, centre file; never secrets."""
