@@ -77,6 +77,7 @@ class Supervisor:
         sleep, monotonic: the loop's time.
         on_restart: told the name, the exit status and the pause of every unplanned death.
         housekeeping: called about every ten seconds (log rotation).
+        turn: called at each turn of the loop.
     """
 
     children: Sequence[Child]
@@ -85,6 +86,7 @@ class Supervisor:
     monotonic: Callable[[], float] = time.monotonic
     on_restart: Callable[[str, int, float], None] = lambda name, status, pause: None
     housekeeping: Callable[[], None] = lambda: None
+    turn: Callable[[], None] = lambda: None
     _kept: dict[str, _Kept] = field(init=False)
     _stopping: bool = field(init=False, default=False)
     _housekept: float = field(init=False, default=0.0)
@@ -120,6 +122,7 @@ class Supervisor:
         """Keeps the children alive until :meth:`request_stop`, then stops them in reverse order."""
         try:
             while not self._stopping:
+                self.turn()
                 self.step()
                 self.sleep(TICK)
         finally:

@@ -12,14 +12,19 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from mingjing.folder import FolderLock
+from mingjing.health import PORT_OFFSETS, Address
+from mingjing.metrics import RESTARTS, RUNNING
+from mingjing.ports import check_port
 from mingjing.settings import Settings
 from mingjing.spawning import Spawner
 from mingjing.supervisor import Child, Supervisor
+from mingjing.watching import watch_process
 
 #: Seconds a process may take to stop: the worker commits, the sender ends a question and a send of 5 s each.
 PATIENCE = {"worker": 12.0, "sender": 12.0}
@@ -70,6 +75,7 @@ def keep_running(
         when_up: told, once, how many seconds it took until the wall answered.
     """
     logs = settings.data / "logs"
+    settings = _with_base_port(settings, [child.name for child in children])
     whole = {**environ, **settings.environ(), "MINGJING_SUPERVISOR": str(os.getpid())}
     spawner = Spawner(logs, whole, keep_open=(lock.fd,))
 
@@ -77,7 +83,20 @@ def keep_running(
         spawner.rotate_all()
         housekeeping()
 
-    supervisor = Supervisor(children, spawner, on_restart=_say_restart(logs), housekeeping=every_ten_seconds)
+    tell = _say_restart(logs)
+
+    def on_restart(name: str, status: int, pause: float) -> None:
+        RESTARTS.labels(name).inc()
+        tell(name, status, pause)
+
+    health = watch_process("start", settings, dsn=str)
+    beat = partial(health.pulse.beat, "supervisor")
+    supervisor = Supervisor(
+        children, spawner, on_restart=on_restart, housekeeping=every_ten_seconds, turn=beat
+    )
+    for child in children:
+        RUNNING.labels(child.name).set_function(partial(_runs, supervisor, child.name))
+        RESTARTS.labels(child.name)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.request_stop())
     logging.basicConfig(
@@ -85,6 +104,26 @@ def keep_running(
     )
     threading.Thread(target=_watch_wall, args=(settings, when_up), daemon=True).start()
     supervisor.run()
+
+
+def _runs(supervisor: Supervisor, name: str) -> float:
+    return float(supervisor.state(name) in ("running", "done"))
+
+
+def _with_base_port(settings: Settings, names: Sequence[str]) -> Settings:
+    """The same port cannot be everybody's: here it is always the base to which each process adds its number.
+
+    Raises:
+        SettingsError: one of the ports is taken.
+    """
+    if not settings.metrics_address:
+        return settings
+    given = Address.parse(settings.metrics_address)
+    base = Address(given.host, given.port, base=True)
+    for name in ("start", *names):
+        if name in PORT_OFFSETS:
+            check_port(base.host, base.of(name).port, option="MINGJING_METRICS_ADDRESS")
+    return settings.model_copy(update={"metrics_address": str(base)})
 
 
 def write_secret(path: Path, value: str | None = None) -> None:

@@ -25,6 +25,7 @@ from domain.centre import Centre
 from domain.clock import Clock
 from domain.errors import EventError, LogError
 from domain.events import event_to_json, parse_line
+from streams import metrics
 from streams.access import KeyRing, TokenBuckets
 from streams.bodies import Piece, split_body
 from streams.publisher import Message, Publisher
@@ -88,6 +89,11 @@ class Door:
         return JSONResponse({"status": "ok"})
 
     async def events(self, request: Request) -> Response:
+        answer = await self._answer(request)
+        metrics.REQUESTS.labels(str(answer.status_code)).inc()
+        return answer
+
+    async def _answer(self, request: Request) -> Response:
         name = self._keys.owner(_presented_key(request))
         if name is None:
             return _error(401, "an API key is needed, in X-API-Key", {"WWW-Authenticate": "Bearer"})
@@ -142,13 +148,15 @@ class Door:
         try:
             await asyncio.to_thread(self._publish, sorted_)
         except LogError as error:
-            self._log_fails = True
+            self._note_log(fails=True)
             log.error("Events of '%s' were not taken: %s", name, error)
             return _error(
                 503, "the log cannot be written; send again later", {"Retry-After": str(RETRY_SECONDS)}
             )
-        self._log_fails = False
+        self._note_log(fails=False)
         accepted, rejected = len(sorted_.good), len(sorted_.reasons)
+        metrics.LINES.labels("accepted").inc(accepted)
+        metrics.LINES.labels("refused").inc(rejected)
         log.log(
             logging.INFO if rejected else logging.DEBUG,
             "'%s': %d accepted, %d refused",
@@ -159,6 +167,10 @@ class Door:
         if rejected:
             return JSONResponse({"accepted": accepted, "rejected": sorted_.reasons}, 400)
         return JSONResponse({"accepted": accepted}, 202)
+
+    def _note_log(self, *, fails: bool) -> None:
+        self._log_fails = fails
+        metrics.LOG_FAILS.set(fails)
 
     def _sort(self, body: bytes, content_type: str) -> _Sorted:
         result = _Sorted([], [], [])
@@ -181,15 +193,22 @@ class Door:
     def _refuse(self, result: _Sorted, piece: Piece, error: EventError, place: str) -> None:
         reason = {"code": error.code, "field": error.field, "reason": error.reason}
         result.reasons.append({piece.name: piece.number, **reason})
+        log.info(
+            "refused: %s: %s",
+            place,
+            error.reason,
+            extra={"code": error.code, "field": error.field, "place": place},
+        )
         result.bad.append(
             (None, rejection(source="door", raw=piece.raw, place=place, at=self._clock.now(), **reason))  # type: ignore[arg-type]
         )
 
     def _publish(self, sorted_: _Sorted) -> None:
-        if sorted_.good:
-            self._publisher.publish(CASE_EVENTS, sorted_.good)
-        if sorted_.bad:
-            self._publisher.publish(REJECTED_LINES, sorted_.bad)
+        with metrics.PUBLISH_SECONDS.time():
+            if sorted_.good:
+                self._publisher.publish(CASE_EVENTS, sorted_.good)
+            if sorted_.bad:
+                self._publisher.publish(REJECTED_LINES, sorted_.bad)
 
 
 def create_door(
