@@ -7,7 +7,6 @@ figures stand for nobody's camera; the ratio is the point.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from pathlib import Path
 import av
 import cv2
 
+from benchmarks.figure import Figure, write_figures
 from camera_adapters.counter_scene import CounterScene, Moment
 from camera_adapters.media import Media
 
@@ -59,41 +59,40 @@ def cost(work: Callable[[], int], seconds: int) -> tuple[float, int]:
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--seconds", type=int, default=10)
     arguments.add_argument("--json", type=Path)
     options = arguments.parse_args()
     cv2.setNumThreads(1)
-    rows = []
+    figures = []
     with tempfile.TemporaryDirectory() as folder:
         for width, height, bitrate in ((1920, 1080, 4_000_000), (704, 576, 512_000), (640, 360, 400_000)):
             clip = Path(folder) / f"{height}.mp4"
             make_clip(clip, width, height, options.seconds, bitrate)
-            keys, key_count = cost(lambda clip=clip: with_media(clip, True), options.seconds)
-            full, full_count = cost(lambda clip=clip: with_media(clip, False), options.seconds)
+            full, pictures = cost(lambda clip=clip: with_media(clip, False), options.seconds)
+            keys, looks = cost(lambda clip=clip: with_media(clip, True), options.seconds)
             opencv, _ = cost(lambda clip=clip: with_opencv(clip), options.seconds)
-            rows.append(
-                {
-                    "size": f"{width}x{height}",
-                    "keyframes_ms": round(keys, 2),
-                    "all_ms": round(full, 2),
-                    "opencv_all_ms": round(opencv, 2),
-                    "pictures": [key_count, full_count],
-                    "ratio": round(full / keys, 1),
-                    "cameras_per_core": int(1000 / keys),
-                }
-            )
-    print("CPU milliseconds per second of stream (H.264, 25/s, keyframe every 50; pictures as BGR)")
-    print("| size | keyframes only | everything | OpenCV, everything | ratio | cameras a core, keyframes |")
-    print("|---|---|---|---|---|---|")
-    for row in rows:
-        print(
-            "| {size} | {keyframes_ms} | {all_ms} | {opencv_all_ms} | {ratio} | {cameras_per_core} |".format(
-                **row
-            )
-        )
-    if options.json:
-        options.json.write_text(json.dumps(rows, indent=1))
+            size = f"{width}x{height}"
+            for name, value, count in (
+                ("keyframes only", keys, looks),
+                ("everything", full, pictures),
+                ("OpenCV, everything", opencv, pictures),
+            ):
+                ratio = None if name == "everything" else value / full
+                beside = None if ratio is None else "everything"
+                figures.append(
+                    Figure(
+                        name,
+                        value,
+                        "CPU ms per second of stream",
+                        beside,
+                        ratio,
+                        parameters={"size": size, "pictures": count},
+                    )
+                )
+    write_figures(options.json, figures)
 
 
 if __name__ == "__main__":
