@@ -11,11 +11,12 @@ from pydantic_settings import SettingsConfigDict
 
 from domain.errors import SettingsError
 from streams.kafka_security import KafkaSettings, refuse_secret_in
+from streams.naming import NameSettings, instance_name
 
 PREFIX = "MINGJING_"
 
 
-class Settings(KafkaSettings):
+class Settings(KafkaSettings, NameSettings):
     """What one process of the system needs to know; the same for all of them.
 
     Secrets are never values here but names of files (``*_file``), except a password inside ``database``, which
@@ -34,7 +35,9 @@ class Settings(KafkaSettings):
     database_password_file: Path | None = Field(
         None, description="file with the password for the address above"
     )
-    centre: Path | None = Field(None, description="the centre file; default: centre.yaml in the data folder")
+    centre: Path | None = Field(
+        None, description="the centre file, or a folder of them; default: centre.yaml in the data folder"
+    )
     clock: str = "real"
     models: Path | None = Field(
         None, description="folder of detector models; default: models in the data folder"
@@ -111,6 +114,10 @@ class Settings(KafkaSettings):
         return make_address(self.data / "log.db")
 
     @property
+    def instance_name(self) -> str:
+        return instance_name(self.instance, self.broker_url)
+
+    @property
     def embedded_database(self) -> bool:
         return not self.database.get_secret_value()
 
@@ -142,7 +149,13 @@ class Settings(KafkaSettings):
 
     @property
     def centre_file(self) -> Path:
+        """The centre file, or the folder of several."""
         return self.centre or self.data / "centre.yaml"
+
+    @property
+    def kept_centres(self) -> Path:
+        """Where the last good reading of each file of such a folder is kept."""
+        return self.data / "kept-centres"
 
     @property
     def models_folder(self) -> Path:
@@ -157,7 +170,7 @@ class Settings(KafkaSettings):
         values = {
             "data": self.data,
             "broker": self.broker_url,
-            **{name: getattr(self, name) for name in KafkaSettings.model_fields},
+            **{name: getattr(self, name) for name in (*KafkaSettings.model_fields, *NameSettings.model_fields)},
             "database": self.database.get_secret_value(),
             "database_password_file": self.database_password_file,
             "centre": self.centre_file,

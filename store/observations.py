@@ -15,8 +15,8 @@ from store.spans import SILENT_AFTER, Span, combine, fold, order
 
 #: (camera, post)
 PostKey = tuple[str, str]
-#: Posts that belong to each window, from the centre file: one that never spoke makes its window unknown, not absent.
-Posts = Mapping[str, Collection[PostKey]]
+#: Posts that belong to each (centre, window), from the centre files: one that never spoke makes its window unknown, not absent.
+Posts = Mapping[tuple[str, str], Collection[PostKey]]
 
 #: Reasons that mean: no picture came at all.
 NO_PICTURE = ("no_frame", "stale", "restart", "refused", "unauthorised", "unreachable", "undecodable")
@@ -27,11 +27,11 @@ _SPAN = "since, until, state, reason, seen_at, method, observation_id, observed_
 
 
 def posts_of(centre: Centre) -> Posts:
-    """The posts of each window as the centre file names them."""
-    posts: dict[str, list[PostKey]] = {}
+    """The posts of each of a centre's windows as its file names them."""
+    posts: dict[tuple[str, str], list[PostKey]] = {}
     for camera in centre.cameras:
         for post in camera.posts:
-            posts.setdefault(post.window, []).append((camera.id, post.name))
+            posts.setdefault((centre.centre.id, post.window), []).append((camera.id, post.name))
     return posts
 
 
@@ -41,14 +41,14 @@ def write_observations(
     *,
     now: datetime,
     posts: Posts | None = None,
-    silent_after: timedelta = SILENT_AFTER,
+    silent_after: Mapping[str, timedelta] | None = None,
 ) -> WriteResult:
     """Writes a batch in one transaction.
 
     Args:
         now: the system's moment of receipt.
         posts: which posts each window has; without it those that have spoken.
-        silent_after: longest time without an observation that does not break a span.
+        silent_after: by centre, the longest time without an observation that does not break a span; default a minute.
     """
     if not observations:
         return WriteResult()
@@ -82,7 +82,12 @@ def write_observations(
             changed = {
                 key[:2]
                 for key in sorted(of_posts)
-                if _write_post(connection, key, sorted(of_posts[key], key=order), silent_after)
+                if _write_post(
+                    connection,
+                    key,
+                    sorted(of_posts[key], key=order),
+                    (silent_after or {}).get(key[0], SILENT_AFTER),
+                )
             }
             due = [_write_window(connection, *key, posts, changed=key in changed) for key in windows]
             if any(due):
@@ -221,7 +226,7 @@ def _write_window(
         [centre, window],
     ).fetchall()
     spans = {(row[0], row[1]): Span(*row[2:]) for row in rows}
-    keys = (posts or {}).get(window) or list(spans)
+    keys = (posts or {}).get((centre, window)) or list(spans)
     now = combine(spans.get(key) for key in keys)
     row = connection.execute(
         "select presence, reason, since, judged_at from window_state where centre = %s and window_id = %s",

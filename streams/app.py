@@ -12,7 +12,8 @@ from typing import Any, NoReturn
 import faust
 from faust.worker import Worker
 
-from domain.centre import Centre, load_centre
+from domain.centre_folder import load_centres
+from domain.centres import Centres
 from domain.clock import Clock
 from streams.agents import add_agents
 from streams.intake import Counts, Intake, event_intake, observation_intake, rejected_intake
@@ -33,6 +34,7 @@ def create_app(
     *,
     open_writer: Callable[[], EventWriter] | None = None,
     clock: Clock | None = None,
+    centres: Centres | None = None,
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
 ) -> faust.App:
     """A new application; an App object cannot be started twice, so each start makes its own.
@@ -40,14 +42,15 @@ def create_app(
     Args:
         open_writer: called in the writer's thread; default writes to the database of the settings.
         clock: default is the clock of the settings.
+        centres: default are those of the settings.
 
     Raises:
         SettingsError, CentreFileError: a setting or the centre file cannot be used.
     """
     clock = clock or Clock.from_spec(settings.clock)
-    centre = _centre(settings)
+    centres = centres or _centres(settings)
     app = faust.App(settings.group, **_conf(settings))
-    writer = WriterThread(open_writer or _store_writer(settings, centre, clock))
+    writer = WriterThread(open_writer or _store_writer(settings, centres, clock))
     counts = Counts()
     common: dict[str, Any] = {
         "clock": clock,
@@ -56,13 +59,10 @@ def create_app(
         "sleep": sleep,
     }
     intakes: dict[str, Intake[Any]] = {
-        CASE_EVENTS: event_intake(
-            writer,
-            centre=centre.centre.id if centre else None,
-            windows=centre.window_ids if centre else None,
-            **common,
+        CASE_EVENTS: event_intake(writer, **(centres.checks if centres else {}), **common),
+        OBSERVATIONS: observation_intake(
+            writer, centres=frozenset(centres) if centres and centres.several else None, **common
         ),
-        OBSERVATIONS: observation_intake(writer, **common),
         REJECTED_LINES: rejected_intake(writer, **common),
     }
     add_agents(
@@ -107,16 +107,18 @@ def _conf(settings: StreamSettings) -> dict[str, Any]:
     }
 
 
-def _centre(settings: StreamSettings) -> Centre | None:
-    """The centre, whose code and windows events are checked against; None where there is no file yet."""
+def _centres(settings: StreamSettings) -> Centres | None:
+    """The centres, whose codes and windows events are checked against; None where there is no file yet."""
     if settings.centre is None and not settings.centre_file.exists():
         return None
-    return load_centre(settings.centre_file)
+    return load_centres(settings.centre_file, kept=settings.kept_centres)
 
 
-def _store_writer(settings: StreamSettings, centre: Centre | None, clock: Clock) -> Callable[[], EventWriter]:
+def _store_writer(
+    settings: StreamSettings, centres: Centres | None, clock: Clock
+) -> Callable[[], EventWriter]:
     dsn = settings.dsn
-    return lambda: StoreWriter(dsn, clock=clock, centre=centre)
+    return lambda: StoreWriter(dsn, clock=clock, centres=centres)
 
 
 def _add_heartbeat(app: faust.App, writer: WriterThread, counts: Counts) -> None:

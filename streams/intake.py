@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar
 
 from domain.clock import Clock
 from domain.errors import EventError
-from domain.events import Event, decode_json, parse_line
+from domain.events import Event, clean, decode_json, parse_line
 from domain.observations import Observation, observation_from_json
 from store.dead_letters import Refusal, refusal_from_topic
 from streams.writer import EventWriter, WriterThread, brief, is_passing
@@ -167,12 +167,16 @@ def event_intake(
     counts: Counts,
     centre: str | None = None,
     windows: frozenset[str] | None = None,
+    centres: Mapping[str, frozenset[str]] | None = None,
     **seams: Any,
 ) -> Intake[Event]:
-    """``case-events``: other systems write to the topic themselves, so every event is checked here again."""
+    """``case-events``: other systems write to the topic themselves, so every event is checked here again.
+
+    ``centre``, ``windows``, ``centres`` as in :func:`domain.events.parse_event`.
+    """
 
     def parse(arrived: Arrived) -> Event:
-        return parse_line(arrived.value, centre=centre, windows=windows, now=clock.now())
+        return parse_line(arrived.value, centre=centre, windows=windows, centres=centres, now=clock.now())
 
     def write(to: EventWriter, events: list[Event]) -> None:
         result = to.write_events(events)
@@ -184,18 +188,31 @@ def event_intake(
 
 
 def observation_intake(
-    writer: WriterThread, *, clock: Clock, counts: Counts, **seams: Any
+    writer: WriterThread,
+    *,
+    clock: Clock,
+    counts: Counts,
+    centres: Collection[str] | None = None,
+    **seams: Any,
 ) -> Intake[Observation]:
-    """``observations``: what the camera runner says of posts."""
+    """``observations``: what the camera runner says of posts.
+
+    Args:
+        centres: the only centre codes accepted; None accepts any.
+    """
 
     def parse(arrived: Arrived) -> Observation:
         row = decode_json(arrived.value)
         if not isinstance(row, dict):
             raise EventError("not_an_object", None, "an observation is a JSON object")
         try:
-            return observation_from_json(row)
+            observation = observation_from_json(row)
         except (ValueError, TypeError, KeyError) as error:
             raise EventError("bad_observation", None, f"not an observation: {brief(error)}") from error
+        if centres is not None and observation.centre not in centres:
+            named = clean(str(observation.centre))
+            raise EventError("unknown_centre", "centre", f"'{named}' is no centre of this system")
+        return observation
 
     def write(to: EventWriter, observations: list[Observation]) -> None:
         to.write_observations(observations)

@@ -13,11 +13,12 @@ from domain.errors import SettingsError
 from store.embedded import dsn_for
 from streams.kafka_security import KafkaSettings, refuse_secret_in
 from streams.local_transport import make_address, parse_address
+from streams.naming import NameSettings, instance_name
 
 PREFIX = "MINGJING_"
 
 
-class StreamSettings(KafkaSettings):
+class StreamSettings(KafkaSettings, NameSettings):
     """What the worker needs to know. Defaults are the embedded ones, so that nothing has to be set.
 
     ``partitions`` counts for topics that do not exist yet; ``batch_wait`` is in seconds.
@@ -56,6 +57,15 @@ class StreamSettings(KafkaSettings):
         return self.broker or make_address(self.data / "log.db")
 
     @property
+    def group_id(self) -> str:
+        """The consumer group: two systems with different prefixes never share one, whose members would be mixed up."""
+        return self.topic_prefix + self.group
+
+    @property
+    def instance_name(self) -> str:
+        return instance_name(self.instance, self.broker_url)
+
+    @property
     def dsn(self) -> str:
         """The libpq address, with the password if that lies in a file.
 
@@ -77,7 +87,13 @@ class StreamSettings(KafkaSettings):
 
     @property
     def centre_file(self) -> Path:
+        """The centre file, or the folder of several."""
         return self.centre or self.data / "centre.yaml"
+
+    @property
+    def kept_centres(self) -> Path:
+        """Where the last good reading of each file of such a folder is kept."""
+        return self.data / "kept-centres"
 
 
 def load_stream_settings() -> StreamSettings:

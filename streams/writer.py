@@ -12,14 +12,13 @@ from typing import Any, Protocol, TypeVar
 import psycopg
 
 import store
-from domain.centre import Centre
+from domain.centres import Centres
 from domain.clock import Clock
 from domain.events import Event
 from domain.observations import Observation
 from store.dead_letters import Refusal, write_dead_letters
 from store.ingest import heartbeat, write_events
-from store.observations import posts_of, write_observations
-from store.spans import SILENT_AFTER
+from store.observations import Posts, posts_of, write_observations
 
 log = logging.getLogger(__name__)
 
@@ -119,18 +118,24 @@ class StoreWriter:
     """Writes to PostgreSQL through :mod:`store`.
 
     Args:
-        centre: its code stands for events that name none; its posts are those a window must hear from.
+        centres: the code of an only one stands for events that name none; their posts are those a window must hear from.
 
     Raises:
         psycopg.OperationalError: the database is away.
     """
 
-    def __init__(self, dsn: str, *, clock: Clock, centre: Centre | None = None) -> None:
+    def __init__(self, dsn: str, *, clock: Clock, centres: Centres | None = None) -> None:
         self._connection = store.connect(dsn, application="mingjing-worker", autocommit=True)
         self._clock = clock
-        self._centre = centre.centre.id if centre else ""
-        self._posts = posts_of(centre) if centre else None
-        self._silent_after = timedelta(minutes=centre.rules.sources.camera_silent) if centre else SILENT_AFTER
+        # Of several an event names its own, or is refused before it comes here.
+        self._centre = centres.only.centre.id if centres and centres.only else ""
+        self._posts: Posts | None = None
+        self._silent_after: dict[str, timedelta] = {}
+        if centres:
+            self._posts = {key: posts for each in centres.values() for key, posts in posts_of(each).items()}
+            self._silent_after = {
+                code: timedelta(minutes=each.rules.sources.camera_silent) for code, each in centres.items()
+            }
 
     def write_events(self, events: Sequence[Event]) -> WriteResult:
         return write_events(self._connection, events, centre=self._centre, now=self._clock.now())

@@ -97,7 +97,7 @@ def test_a_window_is_present_if_any_post_is(db: Connection) -> None:
 
 
 def test_a_window_is_absent_only_if_all_its_posts_are(db: Connection) -> None:
-    posts = {"A01": [("K1", "p1"), ("K1", "p2")]}
+    posts = {(CENTRE, "A01"): [("K1", "p1"), ("K1", "p2")]}
     write_observations(db, [look("absent", 1, post="p1")], now=at(1), posts=posts)
     assert window(db)[:2] == ("unknown", "no_frame")
     write_observations(db, [look("unknown", 2, post="p2", reason="covered")], now=at(2), posts=posts)
