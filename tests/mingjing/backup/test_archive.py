@@ -42,10 +42,15 @@ def make(to: Path, moment: datetime) -> Path:
 
 def test_it_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     to = tmp_path / "to"
-    with pytest.raises(RuntimeError), new_backup(to, MOMENT) as folder:
-        (folder / archive.DUMP).write_bytes(b"half of it")
-        assert list_backups(to) == []
-        raise RuntimeError("the disk is full")
+
+    def on_a_full_disk() -> None:
+        with new_backup(to, MOMENT) as folder:
+            (folder / archive.DUMP).write_bytes(b"half of it")
+            assert list_backups(to) == []
+            raise RuntimeError("the disk is full")
+
+    with pytest.raises(RuntimeError):
+        on_a_full_disk()
     assert [path.name for path in to.iterdir()] == [".lock"]
 
 

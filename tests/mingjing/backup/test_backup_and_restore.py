@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,8 +21,11 @@ from mingjing.settings import Settings, load_settings
 from store import connect, migrate
 from store.dump import ServerFacts, dump, is_empty
 from store.migrate import load_migrations
+from store.observations import write_observations
 from streams.local_transport import Entry, EventLog, make_address
 from tests.drills.workload import CENTRE
+from tests.store.making import at, look
+from tests.store.test_servers import timescale  # noqa: F401
 
 pytestmark = pytest.mark.postgres
 GROUP, TOPIC = "mingjing", "case-events"
@@ -253,6 +257,38 @@ def test_holding_by_hand_needs_no_restore(database: str) -> None:
         assert leased(database) == {}
         release_messages(db)
     assert leased(database) == {"waits": False}
+
+
+@pytest.mark.timescale
+def test_hypertables_and_aggregates_come_back(timescale: str, tmp_path: Path) -> None:  # noqa: F811
+    migrate(timescale)
+    with connect(timescale, autocommit=True) as db:
+        looks = [look("present", minute) for minute in range(30)]
+        write_observations(db, looks, now=at(31))
+        db.execute("call refresh_continuous_aggregate('presence_minute', null, null)")
+    made = make_backup(settings_for(tmp_path / "here", timescale), tmp_path / "to")
+    assert made.size > 1000
+    target = make_conninfo(timescale, dbname=f"mj_back_{os.getpid()}")
+    with psycopg.connect(timescale, autocommit=True) as connection:
+        connection.execute(f"create database mj_back_{os.getpid()}")
+    try:
+        done = restore_backup(settings_for(tmp_path / "there", target), made.folder)
+        assert done.manifest.server.timescale is not None
+        queries = (
+            "select count(*) from observation",
+            "select sum(expected) from presence_minute",
+            "select hypertable_name, num_dimensions from timescaledb_information.hypertables order by 1",
+            "select proc_name, hypertable_name from timescaledb_information.jobs where job_id >= 1000 order by 1, 2",
+        )
+        for query in queries:
+            with connect(timescale) as before, connect(target) as after:
+                assert after.execute(query).fetchall() == before.execute(query).fetchall(), query
+        with connect(target, autocommit=True) as db:
+            assert db.execute("show timescaledb.restoring").fetchone() == ("off",)
+            assert write_observations(db, [look("absent", 40)], now=at(41)).new == 1
+    finally:
+        with psycopg.connect(timescale, autocommit=True) as connection:
+            connection.execute(f"drop database mj_back_{os.getpid()} with (force)")
 
 
 @pytest.mark.process
