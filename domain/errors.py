@@ -13,6 +13,8 @@
     ├── CalendarError            1  working time cannot be computed
     ├── StoreError               1  the database cannot be used
     ├── LogError                 1  the event log cannot be used
+    │   ├── LogRefusedError      2  it is there and refuses us, or the topic: waiting does not help
+    │   └── MessagesRefusedError 1  it will never take some messages; the others are in it
     └── SendError                1  a message was not handed over (permanent or passing)
 """
 
@@ -99,6 +101,25 @@ class StoreError(MingjingError):
 
 class LogError(MingjingError):
     """The event log cannot be read or written."""
+
+
+class LogRefusedError(LogError):
+    """The event log is there and refuses: a password, a certificate, a right, a topic. Waiting does not help."""
+
+    exit_status = 2
+
+
+class MessagesRefusedError(LogError):
+    """The event log will never take some messages. All others of the same call are in it.
+
+    Args:
+        reasons: one sentence by the message's index in the call.
+    """
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        self.reasons = dict(reasons)
+        first = next(iter(self.reasons.values()), "")
+        super().__init__(f"{len(self.reasons)} messages are refused; the first {first}")
 
 
 class SendError(MingjingError):

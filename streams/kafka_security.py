@@ -154,10 +154,10 @@ class KafkaSettings(BaseSettings):
     """The part of a process's settings that speaks of Kafka's security."""
 
     kafka_security: Protocol = "plaintext"
-    kafka_sasl_mechanism: Mechanism | None = Field(None, description="default: SCRAM-SHA-512")
+    kafka_sasl_mechanism: Mechanism | None = Field(default=None, description="default: SCRAM-SHA-512")
     kafka_username: str = ""
     kafka_password_file: Path | None = None
-    kafka_ca_file: Path | None = Field(None, description="default: the authorities the system trusts")
+    kafka_ca_file: Path | None = Field(default=None, description="default: the authorities the system trusts")
     kafka_certificate_file: Path | None = None
     kafka_key_file: Path | None = None
     kafka_check_hostname: bool = True

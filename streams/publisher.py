@@ -6,20 +6,17 @@ partition on both kinds of log.
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from collections.abc import Sequence
+from typing import Protocol, Self
 
-from yarl import URL
-
-from domain.errors import LogError, SettingsError
+from domain.errors import LogError
+from streams.kafka_access import kafka_servers
+from streams.kafka_publisher import KafkaPublisher, Message
+from streams.kafka_security import KafkaSecurity
 from streams.local_transport import Entry, EventLog, parse_address
 
-if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
-
-Message = tuple[bytes | None, bytes]
+__all__ = ["KafkaPublisher", "LocalPublisher", "Message", "Publisher", "kafka_servers", "open_publisher"]
 
 
 class Publisher(Protocol):
@@ -29,7 +26,9 @@ class Publisher(Protocol):
         """Returns when all (key, value) pairs are durable in the log.
 
         Raises:
-            LogError: some or all of them may not be; publish them again (readers recognise what comes twice).
+            MessagesRefusedError: the log will never take some of them; the others are durable.
+            LogRefusedError: it takes none of them until somebody mends what the sentence names.
+            LogError: some or all of them may not be there; publish them again (readers recognise what comes twice).
         """
 
     def close(self) -> None: ...
@@ -39,11 +38,15 @@ class Publisher(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
-def open_publisher(broker_url: str, *, partitions: int = 4) -> Publisher:
+def open_publisher(
+    broker_url: str, *, partitions: int = 4, security: KafkaSecurity | None = None, prefix: str = ""
+) -> Publisher:
     """The publisher for ``local:///path/log.db`` or ``kafka://host:9092[;kafka://host2:9092]``.
 
     Args:
         partitions: of topics that do not exist yet (local log only).
+        security: of the connection to Kafka.
+        prefix: of every topic's name.
 
     Raises:
         SettingsError: another address.
@@ -51,26 +54,9 @@ def open_publisher(broker_url: str, *, partitions: int = 4) -> Publisher:
     """
     if broker_url.startswith("local:"):
         address = parse_address(broker_url)
-        return LocalPublisher(
-            EventLog(address.path, durable=True, partitions=address.partitions or partitions)
-        )
-    return KafkaPublisher(kafka_servers(broker_url))
-
-
-def kafka_servers(broker_url: str) -> list[str]:
-    """``host:port`` of each broker in a Faust address.
-
-    Raises:
-        SettingsError: not a Kafka address.
-    """
-    servers: list[str] = []
-    for part in broker_url.split(";"):
-        url = URL(f"kafka://{part}" if servers and "://" not in part else part)
-        if url.scheme not in ("kafka", "aiokafka", "confluent") or not url.host:
-            raise SettingsError(f"broker '{broker_url}': expected local:///path/log.db or kafka://host:9092")
-        host = f"[{url.host}]" if ":" in url.host else url.host
-        servers.append(f"{host}:{url.port or 9092}")
-    return servers
+        log = EventLog(address.path, durable=True, partitions=address.partitions or partitions)
+        return LocalPublisher(log, prefix=prefix)
+    return KafkaPublisher(kafka_servers(broker_url), security=security, prefix=prefix)
 
 
 class _Closing:
@@ -102,15 +88,15 @@ class LocalPublisher(_Closing):
     the cost of a sync is shared too.
     """
 
-    def __init__(self, log: EventLog) -> None:
-        self._log = log
+    def __init__(self, log: EventLog, *, prefix: str = "") -> None:
+        self._log, self._prefix = log, prefix
         self._queue: list[_Waiting] = []
         self._queue_lock = threading.Lock()
         self._write_lock = threading.Lock()
         self._closed = False
 
     def publish(self, topic: str, messages: Sequence[Message]) -> None:
-        mine = _Waiting([Entry(topic, key, value) for key, value in messages])
+        mine = _Waiting([Entry(self._prefix + topic, key, value) for key, value in messages])
         with self._queue_lock:
             self._queue.append(mine)
         with self._write_lock:
@@ -137,96 +123,3 @@ class LocalPublisher(_Closing):
         with self._write_lock:
             self._closed = True
             self._log.close()
-
-
-class KafkaPublisher(_Closing):
-    """An aiokafka producer (acks=all, idempotent) in a thread of its own.
-
-    The connection is made by the first ``publish`` and again after a failure, so that a door can start, and answer
-    503, while Kafka is away.
-
-    Args:
-        servers: ``host:port`` of the brokers.
-        timeout: seconds until ``publish`` gives up.
-        make_producer: seam for tests; called inside the thread's event loop.
-    """
-
-    def __init__(
-        self,
-        servers: list[str],
-        *,
-        timeout: float = 30.0,
-        make_producer: Callable[[list[str]], Any] | None = None,
-    ) -> None:
-        self._servers, self._timeout = servers, timeout
-        self._make = make_producer or _idempotent_producer
-        self._producer: Any = None
-        self._closed = False
-        self._loop = asyncio.new_event_loop()
-        self._starting = asyncio.Lock()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="kafka-publisher", daemon=True)
-        self._thread.start()
-
-    def publish(self, topic: str, messages: Sequence[Message]) -> None:
-        if self._closed:
-            raise LogError("the publisher is closed")
-        self._run(asyncio.wait_for(self._send(topic, messages), self._timeout), self._timeout + 1)
-
-    def _run(self, work: Awaitable[None], timeout: float) -> None:
-        from aiokafka.errors import KafkaError
-
-        async def awaited() -> None:
-            await work
-
-        future = asyncio.run_coroutine_threadsafe(awaited(), self._loop)
-        try:
-            future.result(timeout)
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise LogError(
-                f"Kafka at {', '.join(self._servers)} did not take the messages: {error!r}"
-            ) from error
-
-    async def _send(self, topic: str, messages: Sequence[Message]) -> None:
-        producer = await self._started()
-        sent = [await producer.send(topic, value, key=key) for key, value in messages]
-        await asyncio.gather(*sent)
-
-    async def _started(self) -> Any:
-        async with self._starting:
-            if self._producer is None:
-                producer = self._make(self._servers)
-                try:
-                    await producer.start()
-                except BaseException:
-                    await producer.stop()
-                    raise
-                self._producer = producer
-            return self._producer
-
-    def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-
-        async def stop() -> None:
-            if self._producer is not None:
-                await self._producer.stop()
-
-        try:
-            self._run(asyncio.wait_for(stop(), self._timeout), self._timeout + 1)
-        finally:
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(5)
-
-
-def _idempotent_producer(servers: list[str]) -> AIOKafkaProducer:
-    from aiokafka import AIOKafkaProducer
-
-    return AIOKafkaProducer(
-        bootstrap_servers=servers,
-        acks="all",
-        enable_idempotence=True,
-        linger_ms=5,
-        compression_type="gzip",
-        max_request_size=4_194_304,  # before compression; a line may have 1 MB
-    )

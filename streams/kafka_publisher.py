@@ -1,0 +1,282 @@
+"""Publishing to Kafka: durable, patient with an election, quick to say that nobody is there.
+
+The client is an idempotent aiokafka producer, which tries for ever. So each call has a deadline of its own, and a
+producer that failed anything is thrown away: after a failure its sequence numbers have a gap, and brokers would
+refuse all that follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
+
+from domain.errors import LogError, LogRefusedError, MessagesRefusedError, MingjingError
+from streams.kafka_access import knock, require_topics, topic_refusal
+from streams.kafka_security import KafkaSecurity
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
+
+log = logging.getLogger(__name__)
+
+Message = tuple[bytes | None, bytes]
+
+#: Bytes of one request, before compression; a line may have 1 MB, and a refused one grows when it is quoted.
+MAX_REQUEST = 4_194_304
+#: Longer than brokers take to notice that one of them is dead (9 s) and to elect another.
+TIMEOUT = 20.0
+#: One request; half of the above, so that a broker that hangs is asked a second time.
+REQUEST_SECONDS = 8.0
+#: After nobody answered, callers are told so without asking again for so long.
+AWAY_SECONDS = 1.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
+_RETIRE_SECONDS = 5.0
+
+
+def make_producer(servers: Sequence[str], security: KafkaSecurity) -> AIOKafkaProducer:
+    """A producer with acks=all whose retries make no duplicates. To be called inside a running event loop.
+
+    Raises:
+        SettingsError: a file of the security cannot be used.
+    """
+    from aiokafka import AIOKafkaProducer
+
+    return AIOKafkaProducer(
+        bootstrap_servers=list(servers),
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=5,
+        compression_type="gzip",
+        max_batch_size=131_072,
+        max_request_size=MAX_REQUEST,
+        request_timeout_ms=int(REQUEST_SECONDS * 1000),
+        **security.client_options(),
+    )
+
+
+async def retire(producer: Any) -> None:
+    """Ends a producer without waiting for what it could not send."""
+    from aiokafka.errors import ProducerClosed
+
+    accumulator = getattr(producer, "_message_accumulator", None)
+    if accumulator is not None:
+        # stop() would wait until all of it is delivered, and an idempotent producer never gives up.
+        accumulator.fail_all(ProducerClosed())
+    with suppress(Exception):
+        await asyncio.wait_for(producer.stop(), _RETIRE_SECONDS)
+
+
+class KafkaPublisher:
+    """See :class:`streams.publisher.Publisher`. A producer in a thread of its own.
+
+    The connection is made by the first ``publish`` and again after a failure, so that a door can start, and answer
+    503, while Kafka is away.
+
+    Args:
+        servers: ``host:port`` of the brokers.
+        prefix: of every topic's name.
+        timeout: seconds until ``publish`` gives up.
+        make: seam for tests; called inside the thread's event loop.
+        ask: seam for tests; says why nobody answers (see :func:`streams.kafka_access.knock`).
+    """
+
+    def __init__(
+        self,
+        servers: list[str],
+        *,
+        security: KafkaSecurity | None = None,
+        prefix: str = "",
+        timeout: float = TIMEOUT,
+        away: float = AWAY_SECONDS,
+        make: Callable[[Sequence[str], KafkaSecurity], Any] = make_producer,
+        ask: Callable[[Sequence[str], KafkaSecurity], Awaitable[None]] = knock,
+    ) -> None:
+        self._servers, self._security, self._prefix = servers, security or KafkaSecurity(), prefix
+        self._timeout, self._away, self._make, self._ask = timeout, away, make, ask
+        self._producer: Any = None
+        self._nobody: tuple[float, MingjingError] | None = None
+        self._known_topics: set[str] = set()
+        self._retiring: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._starting = asyncio.Lock()
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="kafka-publisher", daemon=True)
+        self._thread.start()
+
+    # -- for callers, in any thread
+
+    def publish(self, topic: str, messages: Sequence[Message]) -> None:
+        if self._closed:
+            raise LogError("the publisher is closed")
+        self._run(self._deliver(self._prefix + topic, messages), self._timeout + _RETIRE_SECONDS)
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._run(self._end(), 2 * _RETIRE_SECONDS)
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(5)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, work: Any, timeout: float) -> None:
+        try:
+            asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout)
+        except (OSError, TimeoutError) as error:
+            raise LogError(f"{self} did not take the messages: {error!r}") from error
+
+    def __str__(self) -> str:
+        return f"Kafka at {', '.join(self._servers)}"
+
+    # -- in the thread's loop
+
+    async def _deliver(self, topic: str, messages: Sequence[Message]) -> None:
+        """Sends until all are confirmed or refused for good, with a new producer after each failure."""
+        left = dict(enumerate(messages))
+        refused: dict[int, str] = {}
+        pause, producer = _FIRST_PAUSE, None
+        problem: BaseException | None = None
+        try:
+            async with asyncio.timeout(self._timeout):
+                while left:
+                    producer = await self._connected(topic)
+                    problem = await self._send(producer, topic, left, refused)
+                    if problem is not None:
+                        self._throw_away(producer)
+                        if left:
+                            log.warning("%s did not confirm %d messages: %r", self, len(left), problem)
+                            await asyncio.sleep(pause)
+                            pause = min(2 * pause, _LONGEST_PAUSE)
+        except TimeoutError:
+            self._throw_away(producer)
+            why = f"the last fault: {problem!r}" if problem else "no answer, or too few brokers in sync"
+            raise LogError(
+                f"{self} did not take {len(left)} messages in {self._timeout:g} s ({why})"
+            ) from problem
+        if refused:
+            raise MessagesRefusedError(refused)
+
+    async def _send(
+        self, producer: Any, topic: str, left: dict[int, Message], refused: dict[int, str]
+    ) -> BaseException | None:
+        """One try. What is confirmed or refused leaves ``left``, whose order stays.
+
+        Returns:
+            an error after which the producer cannot be used any more.
+
+        Raises:
+            LogRefusedError: the topic is not for us.
+        """
+        from aiokafka.errors import KafkaError
+
+        sent: dict[int, Any] = {}
+        problem: BaseException | None = None
+        for index, (key, value) in list(left.items()):
+            try:
+                sent[index] = await producer.send(topic, value, key=key)
+            except KafkaError as error:
+                if _too_large(error):
+                    # Refused before it left: the producer is as good as before.
+                    refused[index] = (
+                        f"has {_size(left.pop(index)):,} bytes; a request may have {MAX_REQUEST:,}"
+                    )
+                    continue
+                problem = error
+                break
+        results = await asyncio.gather(*sent.values(), return_exceptions=True)
+        late: set[bytes] = set()
+        for index, result in zip(sent, results, strict=True):
+            key = left[index][0]
+            if not isinstance(result, BaseException):
+                # What came in before its predecessor of the same key comes once more, after it.
+                if key not in late:
+                    del left[index]
+                continue
+            problem = result
+            if _too_large(result):
+                size = _size(left.pop(index))
+                refused[index] = (
+                    f"has {size:,} bytes; topic '{topic}' takes fewer in one (its max.message.bytes)"
+                )
+            elif key is not None:
+                late.add(key)
+        if problem is not None and (sentence := topic_refusal(problem, topic)):
+            self._throw_away(producer)
+            raise LogRefusedError(sentence) from problem
+        return problem
+
+    async def _connected(self, topic: str) -> Any:
+        """A producer that is started, on a cluster that has the topic."""
+        from aiokafka.errors import KafkaError
+
+        async with self._starting:
+            if self._producer is None:
+                if self._nobody is not None and self._loop.time() < self._nobody[0]:
+                    raise type(self._nobody[1])(str(self._nobody[1]))
+                try:
+                    self._producer = await self._started()
+                except MingjingError as error:
+                    self._nobody = (self._loop.time() + self._away, error)
+                    raise
+            producer = self._producer
+        if topic not in self._known_topics:
+            try:
+                await require_topics(producer.client, [topic])
+            except KafkaError as error:
+                self._throw_away(producer)
+                raise LogError(f"{self} does not answer: {error!r}") from error
+            self._known_topics.add(topic)
+        return producer
+
+    async def _started(self) -> Any:
+        from aiokafka.errors import KafkaError
+
+        self._known_topics.clear()
+        producer = self._make(self._servers, self._security)
+        try:
+            await producer.start()
+        except BaseException as error:
+            await retire(producer)
+            if isinstance(error, KafkaError):
+                if sentence := topic_refusal(error, ""):
+                    raise LogRefusedError(sentence) from error
+                await self._ask(self._servers, self._security)
+                raise LogError(f"{self} does not answer: {error!r}") from error
+            raise
+        return producer
+
+    def _throw_away(self, producer: Any) -> None:
+        if producer is not None and producer is self._producer:
+            self._producer = None
+            task = self._loop.create_task(retire(producer))
+            self._retiring.add(task)
+            task.add_done_callback(self._retiring.discard)
+
+    async def _end(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with suppress(TimeoutError):
+                # What callers were told is in the log is in it; the rest they heard of.
+                await asyncio.wait_for(producer.stop(), _RETIRE_SECONDS)
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+
+
+def _too_large(error: BaseException) -> bool:
+    from aiokafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
+
+    return isinstance(error, (MessageSizeTooLargeError, RecordListTooLargeError))
+
+
+def _size(message: Message) -> int:
+    return len(message[0] or b"") + len(message[1])
