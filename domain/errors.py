@@ -20,6 +20,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from collections.abc import Sequence
 
 
