@@ -76,15 +76,15 @@ def replay_command(
     """重新送入 · Sends letters through the log again; what is still wrong comes back here."""
     from mingjing.clocks import make_clock
     from mingjing.processes import open_database
+    from mingjing.publishing import open_log
     from mingjing.sending import as_message
     from mingjing.settings import load_settings
     from store.dead_letters import letters_to_replay, mark_replayed
-    from streams.publisher import open_publisher
     from streams.topics import CASE_EVENTS
 
     settings = load_settings(data=data)
     clock = make_clock(settings)
-    with open_database(settings) as connection, open_publisher(settings.broker_url) as publisher:
+    with open_database(settings) as connection, open_log(settings) as publisher:
         letters = letters_to_replay(connection, numbers or None)
         publisher.publish(CASE_EVENTS, [as_message(letter.raw) for letter in letters])
         # Only now: a letter that is not in the log again must go on waiting.

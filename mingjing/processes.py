@@ -185,7 +185,7 @@ def cameras(context: Context) -> None:
     from mingjing.demo.script import DemoScript
     from mingjing.heartbeats import Heart
     from mingjing.models import choose_net
-    from streams.publisher import open_publisher
+    from mingjing.publishing import open_log
     from streams.topics import OBSERVATIONS, observation_key
 
     centre = context.centre
@@ -202,7 +202,7 @@ def cameras(context: Context) -> None:
     Heart(
         "cameras", context.dsn, context.clock, alive=delivers, detail=lambda: {"model": choice.model}
     ).start(context.stop)
-    with open_publisher(context.settings.broker_url) as publisher:
+    with open_log(context.settings) as publisher:
 
         def publish(found: list[Observation]) -> None:
             publisher.publish(
@@ -236,15 +236,15 @@ def door(context: Context) -> None:
 
     from mingjing.health import WithHealth
     from mingjing.heartbeats import Heart
+    from mingjing.publishing import open_log
     from streams.access import load_api_keys
     from streams.door import create_door
-    from streams.publisher import open_publisher
 
     settings = context.settings
     if settings.api_keys_file is None:
         raise SettingsError("MINGJING_API_KEYS_FILE is not set: without keys the door would let nobody in")
     keys = load_api_keys(settings.api_keys_file)
-    with open_publisher(settings.broker_url) as publisher:
+    with open_log(settings) as publisher:
         app = WithHealth(create_door(publisher, keys, context.centre, context.clock), context.health)
         Heart("door", context.dsn, context.clock).start(context.stop)
         # Stops on SIGTERM by itself, answering what has begun.
@@ -339,9 +339,9 @@ def simulator(context: Context) -> None:
     """The demo's other systems: approval, queue, attendance."""
     from mingjing.demo.cases import World
     from mingjing.demo.simulator import run_simulator
-    from streams.publisher import open_publisher
+    from mingjing.publishing import open_log
 
-    with open_publisher(context.settings.broker_url) as publisher:
+    with open_log(context.settings) as publisher:
         run_simulator(World(context.centre), context.clock, publisher, context.settings.data, context.stop)
 
 

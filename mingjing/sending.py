@@ -18,8 +18,9 @@ from domain.clock import Clock
 from domain.errors import EventError, InputError
 from domain.events import MAX_LINE, event_to_json, parse_line
 from mingjing.clocks import make_clock
+from mingjing.publishing import open_log
 from mingjing.settings import Settings
-from streams.publisher import Message, Publisher, open_publisher
+from streams.publisher import Message, Publisher
 from streams.rejections import rejection
 from streams.topics import CASE_EVENTS, REJECTED_LINES, event_key
 
@@ -54,7 +55,7 @@ def send_file(file: Path, settings: Settings, *, rejected: Path | None = None) -
     with ExitStack() as stack:
         lines = stack.enter_context(_opened(file))
         out = stack.enter_context(rejected.open("w", encoding="utf-8")) if rejected else None
-        publisher = stack.enter_context(open_publisher(settings.broker_url))
+        publisher = stack.enter_context(open_log(settings))
         batch = _Batch(publisher)
         for number, line in read_lines(lines):
             try:

@@ -170,7 +170,10 @@ class Settings(KafkaSettings, NameSettings):
         values = {
             "data": self.data,
             "broker": self.broker_url,
-            **{name: getattr(self, name) for name in (*KafkaSettings.model_fields, *NameSettings.model_fields)},
+            **{
+                name: getattr(self, name)
+                for name in (*KafkaSettings.model_fields, *NameSettings.model_fields)
+            },
             "database": self.database.get_secret_value(),
             "database_password_file": self.database_password_file,
             "centre": self.centre_file,

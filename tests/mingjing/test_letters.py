@@ -80,9 +80,9 @@ def test_replay_of_a_number_that_does_not_wait_says_so(called):
 
 
 def test_letters_wait_on_when_the_log_cannot_take_them(called, monkeypatch):
-    def away(url: str):
+    def away(settings: object):
         raise OSError("the log is away")
 
-    monkeypatch.setattr("streams.publisher.open_publisher", away)
+    monkeypatch.setattr("mingjing.publishing.open_log", away)
     assert called("replay").exit_code != 0
     assert len(numbers(called)) == 2

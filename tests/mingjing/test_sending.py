@@ -38,7 +38,7 @@ class Log:
 @pytest.fixture
 def log(monkeypatch) -> Log:
     made = Log()
-    monkeypatch.setattr(sending, "open_publisher", lambda url: made)
+    monkeypatch.setattr(sending, "open_log", lambda settings: made)
     return made
 
 
