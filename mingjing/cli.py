@@ -52,6 +52,7 @@ COMMANDS: dict[str, Command] = {
     "restore": Command(
         "mingjing.backup.command:restore_command", "恢复 · A backup into an empty place, never over data"
     ),
+    "topics": Command("mingjing.topics:app", "主题 · The topics on Kafka: create, list, check"),
     "doctor": Command(
         "mingjing.doctor:doctor_command", "自检 · What a system here would run on, and what is missing"
     ),
