@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CoordinatorLoadInProgressError, GroupCoordinatorNotAvailableError, KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from domain.errors import LogError
 from streams.publisher import kafka_servers
@@ -15,6 +16,7 @@ from streams.settings import StreamSettings
 
 #: Topic → partition → next offset to read.
 Positions = dict[str, dict[int, int]]
+COORDINATOR_TRIES = 40
 
 
 def read_positions(settings: StreamSettings) -> Positions:
@@ -42,7 +44,7 @@ async def _read(settings: StreamSettings) -> Positions:
         )
         await client.start()
         try:
-            committed = await client.list_consumer_group_offsets(settings.group)
+            committed = await _committed(client, settings.group)
         finally:
             await client.close()
     except (KafkaError, OSError) as error:
@@ -52,6 +54,16 @@ async def _read(settings: StreamSettings) -> Positions:
         if position.offset >= 0:
             positions.setdefault(partition.topic, {})[partition.partition] = position.offset
     return positions
+
+
+async def _committed(client: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    # A cluster that never had a group makes the place for them when it is first asked.
+    for _ in range(COORDINATOR_TRIES):
+        try:
+            return dict(await client.list_consumer_group_offsets(group))
+        except (GroupCoordinatorNotAvailableError, CoordinatorLoadInProgressError):
+            await asyncio.sleep(0.25)
+    return dict(await client.list_consumer_group_offsets(group))
 
 
 async def _rewind(settings: StreamSettings, positions: Mapping[str, Mapping[int, int]]) -> None:
