@@ -44,11 +44,11 @@ async def _read(settings: StreamSettings) -> Positions:
         )
         await client.start()
         try:
-            committed = await _committed(client, settings.group)
+            committed = await _committed(client, settings.group_id)
         finally:
             await client.close()
     except (KafkaError, OSError) as error:
-        raise LogError(f"the group '{settings.group}' cannot be read from Kafka: {error}") from error
+        raise LogError(f"the group '{settings.group_id}' cannot be read from Kafka: {error}") from error
     positions: Positions = {}
     for partition, position in committed.items():
         if position.offset >= 0:
@@ -74,7 +74,7 @@ async def _rewind(settings: StreamSettings, positions: Mapping[str, Mapping[int,
     }
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka_servers(settings.broker_url),
-        group_id=settings.group,
+        group_id=settings.group_id,
         enable_auto_commit=False,
         **settings.kafka.client_options(),
     )
@@ -88,5 +88,5 @@ async def _rewind(settings: StreamSettings, positions: Mapping[str, Mapping[int,
             await consumer.stop()
     except (KafkaError, OSError) as error:
         raise LogError(
-            f"the group '{settings.group}' cannot be set back (is a worker running?): {error}"
+            f"the group '{settings.group_id}' cannot be set back (is a worker running?): {error}"
         ) from error
