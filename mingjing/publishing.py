@@ -1,9 +1,15 @@
-"""The one way in which processes and commands put messages into the log that the settings name."""
+"""The one way in which processes and commands come to the log that the settings name."""
 
 from __future__ import annotations
 
+import threading
+from typing import TYPE_CHECKING
+
 from mingjing.settings import Settings
 from streams.publisher import Publisher, open_publisher
+
+if TYPE_CHECKING:
+    from streams.settings import StreamSettings
 
 
 def open_log(settings: Settings) -> Publisher:
@@ -17,3 +23,20 @@ def open_log(settings: Settings) -> Publisher:
     return open_publisher(
         settings.broker_url, prefix=settings.topic_prefix, security=None if local else settings.kafka
     )
+
+
+def wait_for_log(settings: StreamSettings, stop: threading.Event) -> None:
+    """What a worker does first: returns when the log can be read, or ``stop`` is set.
+
+    Raises:
+        LogRefusedError: Kafka does not let us in, or a topic is missing that the worker may not make.
+        SettingsError: the settings of the security do not hold together.
+    """
+    if settings.broker_url.startswith("local:"):
+        return
+    from streams.kafka_access import kafka_servers
+    from streams.kafka_admin import wait_for_kafka
+    from streams.topics import TOPICS
+
+    topics = [] if settings.declare_topics else [settings.topic_prefix + topic for topic in TOPICS]
+    wait_for_kafka(kafka_servers(settings.broker_url), settings.kafka, topics, stop)
