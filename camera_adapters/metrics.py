@@ -37,7 +37,7 @@ class CameraCollector:
             "mingjing_cameras_interval_seconds", "Measured seconds between two pictures", labels=["camera"]
         )
         for each in self._runner.postings:
-            label, link = [each.camera.id], each.reader.link
+            label, link = [each.name], each.reader.link
             expected.add_metric(label, each.station.expected)
             valid.add_metric(label, each.station.valid)
             pictures.add_metric(label, each.slot.received)
@@ -46,7 +46,7 @@ class CameraCollector:
             overslept.add_metric(label, each.station.overslept)
             up.add_metric(label, float(link.up))
             if not link.up:
-                down.add_metric([each.camera.id, link.reason or "not_tried"], 1.0)
+                down.add_metric([each.name, link.reason or "not_tried"], 1.0)
             if each.reader.interval is not None:
                 interval.add_metric(label, each.reader.interval)
         yield from (expected, valid, pictures, overwritten, reopened, overslept, up, down, interval)

@@ -24,8 +24,10 @@ from detectors.presence.picture import Picture
 from detectors.presence.posts import Post
 from detectors.presence.watcher import PostWatcher
 from domain.centre import Camera, Centre
+from domain.centres import Centres
 from domain.clock import Clock
 from domain.observations import Observation
+from domain.shares import WHOLE, Share
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +78,30 @@ class Outlet:
 
 
 @dataclass(frozen=True)
+class Watched:
+    """A camera and its centre. ``name`` tells it from every other camera of the system."""
+
+    centre: Centre
+    camera: Camera
+    name: str
+
+
+def cameras_of(centres: Centres, share: Share = WHOLE) -> list[Watched]:
+    """All cameras of all centres, or those of a share. Shares go by centre and camera code: each camera has one machine."""
+    found = []
+    for code, centre in centres.items():
+        for camera in centre.cameras:
+            key = f"{code}/{camera.id}"
+            if share.has(key):
+                found.append(Watched(centre, camera, key if centres.several else camera.id))
+    return found
+
+
+@dataclass(frozen=True)
 class Posting:
     """A camera with all that belongs to it."""
 
+    name: str
     camera: Camera
     reader: Reader
     station: Station
@@ -86,43 +109,42 @@ class Posting:
 
 
 class CameraRunner:
-    """The cameras of one centre.
+    """Cameras of one centre or of many.
 
     Args:
         publish: takes a list of observations; returns when they are safe, raises when they are not.
         make_net: makes a person net, one for each looking thread; None where no model is installed.
-        script: what the drawn cameras show.
+        make_script: makes what the drawn cameras of a centre show.
         open_source: makes a camera's source.
         turn: called at each turn of a looking thread, with its name.
     """
 
     def __init__(
         self,
-        centre: Centre,
+        cameras: Sequence[Watched],
         clock: Clock,
         publish: Publish,
         *,
         wait: Callable[[float], bool],
         make_net: Callable[[], PersonNet | None] = lambda: None,
-        script: Script | None = None,
+        make_script: Callable[[Centre], Script] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         open_source: Callable[[Camera], Source] | None = None,
         workers: int | None = None,
         make_backoff: Callable[[], Backoff] = Backoff,
         turn: Callable[[str], None] = lambda part: None,
     ) -> None:
-        self._centre = centre
         self._clock = clock
         self._wait = wait
         self._monotonic = monotonic
         self._make_backoff = make_backoff
         self._turn = turn
-        self._open_source = open_source or (
-            lambda camera: factory.open_source(camera, clock, script=script, wait=wait, monotonic=monotonic)
-        )
+        centres = {each.centre.centre.id: each.centre for each in cameras}
+        self._scripts = {code: make_script(centre) for code, centre in centres.items()} if make_script else {}
+        self._given_source = open_source
         self.outlet = Outlet(publish)
-        count = max(1, min(workers or os.cpu_count() or 1, len(centre.cameras)))
-        shares = [centre.cameras[number::count] for number in range(count)]
+        count = max(1, min(workers or os.cpu_count() or 1, len(cameras)))
+        shares = [cameras[number::count] for number in range(count)]
         self.shares = [self._share(share, make_net) for share in shares]
 
     @property
@@ -132,7 +154,7 @@ class CameraRunner:
     def run(self, spawn: Spawn) -> None:
         """Starts the readers and all looking threads but one, and looks in this one until ``wait`` says to end."""
         for posting in self.postings:
-            spawn(f"camera-{posting.camera.id}", posting.reader.run)
+            spawn(f"camera-{posting.name}", posting.reader.run)
         for number, share in enumerate(self.shares[1:], start=1):
             spawn(f"look-{number}", partial(self._look_on, share, f"looks-{number}"))
         self._look_on(self.shares[0])
@@ -145,7 +167,7 @@ class CameraRunner:
                 found += posting.station.step()
             except Exception:
                 # One camera's picture must not stop the looks at all others; its posts become unknown by themselves.
-                log.exception("camera %s: the look failed", posting.camera.id)
+                log.exception("camera %s: the look failed", posting.name)
         self.outlet.put(found)
         return min([_PAUSE, *(posting.station.wait() for posting in share)])
 
@@ -154,29 +176,37 @@ class CameraRunner:
         while not self._wait(max(0.005, self.step(share))):
             self._turn(name)
 
-    def _share(self, cameras: Sequence[Camera], make_net: Callable[[], PersonNet | None]) -> list[Posting]:
-        real = any(not factory.is_simulated(camera) for camera in cameras)
-        net = make_net() if real else None
-        return [self._posting(camera, net) for camera in cameras]
+    def _source(self, watched: Watched) -> Source:
+        if self._given_source is not None:
+            return self._given_source(watched.camera)
+        script = self._scripts.get(watched.centre.centre.id)
+        return factory.open_source(
+            watched.camera, self._clock, script=script, wait=self._wait, monotonic=self._monotonic
+        )
 
-    def _posting(self, camera: Camera, net: PersonNet | None) -> Posting:
-        presence = self._centre.presence
+    def _share(self, cameras: Sequence[Watched], make_net: Callable[[], PersonNet | None]) -> list[Posting]:
+        # One net for a thread, whatever the centres: it is the largest thing here.
+        net = make_net() if any(map(_wants_net, cameras)) else None
+        return [self._posting(each, net if _wants_net(each) else None) for each in cameras]
+
+    def _posting(self, watched: Watched, net: PersonNet | None) -> Posting:
+        centre, camera = watched.centre, watched.camera
+        presence = centre.presence
         simulated = factory.is_simulated(camera)
         period = factory.look_period(camera, self._clock)
         fresh = max(presence.fresh, 4 * period) if simulated else presence.fresh
         posts = [Post(post.name, tuple(post.polygon)) for post in camera.posts]
         watcher = PostWatcher(
             posts,
-            # A net trained on people finds no one in a drawing.
-            None if simulated else net,
+            net,
             window=max(presence.window, LEAST_LOOKS * period),
             period=period,
             dwell=_DWELL,
         )
         slot = Slot()
         reader = Reader(
-            camera.id,
-            lambda: self._open_source(camera),
+            watched.name,
+            lambda: self._source(watched),
             slot,
             wait=self._wait,
             monotonic=self._monotonic,
@@ -186,11 +216,11 @@ class CameraRunner:
         speed = self._clock.speed
         if simulated:
             timebase = Timebase(self._clock.monotonic, house=1.0, real=1.0 / speed)
-            self._show_empty(camera, watcher)
+            self._show_empty(watched, watcher)
         else:
             timebase = Timebase(self._monotonic, house=speed, real=1.0)
         station = Station(
-            self._centre.centre.id,
+            centre.centre.id,
             camera,
             watcher,
             slot,
@@ -201,40 +231,51 @@ class CameraRunner:
             fresh=fresh,
             interval=lambda: reader.interval,
         )
-        return Posting(camera, reader, station, slot)
+        return Posting(watched.name, camera, reader, station, slot)
 
-    def _show_empty(self, camera: Camera, watcher: PostWatcher) -> None:
+    def _show_empty(self, watched: Watched, watcher: PostWatcher) -> None:
         """A drawn camera can say what its posts look like when nobody is there."""
-        empty_view = getattr(self._open_source(camera), "empty_view", None)
+        empty_view = getattr(self._source(watched), "empty_view", None)
         if empty_view is not None:
             picture = Picture(empty_view(), self._clock.monotonic())
-            for index in range(len(camera.posts)):
+            for index in range(len(watched.camera.posts)):
                 watcher.learn_empty(picture, index)
 
 
+def _wants_net(watched: Watched) -> bool:
+    """A net trained on people finds no one in a drawing; and a centre may want none."""
+    return watched.centre.presence.method != "correlation" and not factory.is_simulated(watched.camera)
+
+
 def run_cameras(
-    centre: Centre,
+    cameras: Sequence[Watched],
     clock: Clock,
     publish: Publish,
     stop_event: threading.Event,
     *,
     make_net: Callable[[], PersonNet | None] = lambda: None,
-    script: Script | None = None,
+    make_script: Callable[[Centre], Script] | None = None,
     turn: Callable[[str], None] = lambda part: None,
     on_start: Callable[[CameraRunner], object] = lambda runner: None,
 ) -> None:
-    """Watches all cameras of a centre until ``stop_event`` is set.
+    """Watches cameras until ``stop_event`` is set.
 
     Returns within a second of that; readers that hang in a silent camera are daemons and end with the process.
     """
-    if not centre.cameras:
-        log.warning("the centre file names no camera; waiting")
+    if not cameras:
+        log.warning("there is no camera to watch; waiting")
         while not stop_event.wait(1.0):
             turn("looks")
         return
     cv2.setNumThreads(1)  # the threads here are the parallelism
     runner = CameraRunner(
-        centre, clock, publish, wait=stop_event.wait, make_net=make_net, script=script, turn=turn
+        cameras,
+        clock,
+        publish,
+        wait=stop_event.wait,
+        make_net=make_net,
+        make_script=make_script,
+        turn=turn,
     )
     on_start(runner)
     runner.run(lambda name, target: threading.Thread(target=target, name=name, daemon=True).start())

@@ -26,12 +26,20 @@ def run(
         str, typer.Argument(help="database, worker, cameras, rules, sender, wall, door, gateway, simulator")
     ],
     data: DataOption = None,
+    share: Annotated[
+        str | None,
+        typer.Option(
+            help="摄像机分给几台机器中的哪一台，如 2/4 · which of several machines' cameras, e.g. 2/4",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """运行一个进程 · Run one process of the system until SIGTERM."""
+    from domain.shares import WHOLE, Share
     from mingjing.processes import run_process
     from mingjing.settings import load_settings
 
-    run_process(name, load_settings(data=data))
+    run_process(name, load_settings(data=data), share=Share.parse(share) if share else WHOLE)
 
 
 def migrate(

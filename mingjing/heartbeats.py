@@ -24,6 +24,7 @@ class Heart:
     """Beats in a thread of its own, while the process says that it does its work.
 
     Args:
+        instance: tells apart several processes of the role.
         alive: asked before each beat; a process that hangs must not look alive because a thread of it goes on.
         detail: what else to say.
     """
@@ -34,11 +35,13 @@ class Heart:
         dsn: str,
         clock: Clock,
         *,
+        instance: str = "",
         alive: Callable[[], bool] = lambda: True,
         detail: Callable[[], Mapping[str, Any]] = dict,
         every: float = EVERY,
         connector: Callable[[str], Any] = connect,
     ) -> None:
+        self._instance = instance
         self._role, self._dsn, self._clock, self._every = role, dsn, clock, every
         self._alive, self._detail, self._connector = alive, detail, connector
         self._connection: Any = None
@@ -61,7 +64,13 @@ class Heart:
             if self._connection is None:
                 self._connection = self._connector(self._dsn)
             with self._connection.transaction():
-                heartbeat(self._connection, self._role, now=self._clock.now(), detail=dict(self._detail()))
+                heartbeat(
+                    self._connection,
+                    self._role,
+                    now=self._clock.now(),
+                    instance=self._instance,
+                    detail=dict(self._detail()),
+                )
         except PASSING as error:
             log.debug("no heartbeat: %s", error)
             self._drop()

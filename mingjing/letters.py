@@ -77,16 +77,17 @@ def replay_command(
     from mingjing.clocks import make_clock
     from mingjing.processes import open_database
     from mingjing.publishing import open_log
-    from mingjing.sending import as_message
+    from mingjing.sending import as_message, known_centres
     from mingjing.settings import load_settings
     from store.dead_letters import letters_to_replay, mark_replayed
     from streams.topics import CASE_EVENTS
 
     settings = load_settings(data=data)
-    clock = make_clock(settings)
+    clock, centres = make_clock(settings), known_centres(settings)
+    several = centres is not None and centres.several
     with open_database(settings) as connection, open_log(settings) as publisher:
         letters = letters_to_replay(connection, numbers or None)
-        publisher.publish(CASE_EVENTS, [as_message(letter.raw) for letter in letters])
+        publisher.publish(CASE_EVENTS, [as_message(letter.raw, several=several) for letter in letters])
         # Only now: a letter that is not in the log again must go on waiting.
         mark_replayed(connection, [letter.letter_id for letter in letters], now=clock.now())
     typer.echo(f"{len(letters)} letters sent again")

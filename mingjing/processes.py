@@ -16,9 +16,12 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from domain.centre import Centre, load_centre
+from domain.centre import Centre
+from domain.centre_folder import load_centres
+from domain.centres import Centres
 from domain.clock import Clock
 from domain.errors import SettingsError, StoreError
+from domain.shares import WHOLE, Share
 from mingjing.clocks import make_clock
 from mingjing.logs import set_up_logs
 from mingjing.settings import Settings
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from alerts.links import AckLinks
     from mingjing.health import Health
     from store import Connection
+    from store.upkeep import Upkeep
 
 log = logging.getLogger(__name__)
 
@@ -43,14 +47,24 @@ class Context:
     settings: Settings
     stop: threading.Event = field(default_factory=threading.Event)
     process: str = ""
+    share: Share = WHOLE
 
     @cached_property
     def clock(self) -> Clock:
         return make_clock(self.settings)
 
     @cached_property
+    def centres(self) -> Centres:
+        """The centres of the system. Of a folder a broken file is replaced by its last good reading, loudly."""
+        centres = load_centres(self.settings.centre_file, kept=self.settings.kept_centres)
+        for problem in centres.problems:
+            log.error("centre file, last good reading used if there is one: %s", problem)
+        return centres
+
+    @property
     def centre(self) -> Centre:
-        return load_centre(self.settings.centre_file)
+        """The centre, for processes of the demo, which has one."""
+        return self.centres.first
 
     @property
     def dsn(self) -> str:
@@ -64,7 +78,9 @@ class Context:
             self.process,
             self.settings,
             dsn=lambda: self.dsn,
-            bases=(lambda: [self.centre.calendar.base]) if rules else tuple,
+            bases=(lambda: sorted({each.calendar.base for each in self.centres.values()}))
+            if rules
+            else tuple,
         )
 
     def beat(self, part: str = "loop") -> Callable[[], None]:
@@ -153,13 +169,17 @@ def database(context: Context) -> None:
 
 def worker(context: Context) -> None:
     """Faust: from the log into the database."""
+    from mingjing.publishing import wait_for_log
     from streams.app import BoundedWorker, create_app
     from streams.settings import load_stream_settings
 
     settings = load_stream_settings().model_copy(
         update={"data": context.settings.data, "centre": context.settings.centre_file}
     )
-    app = create_app(settings, clock=context.clock)
+    wait_for_log(settings, context.stop)
+    if context.stop.is_set():
+        return
+    app = create_app(settings, clock=context.clock, centres=context.centres)
     beat = context.beat("events")
 
     async def turn() -> None:
@@ -180,7 +200,7 @@ def cameras(context: Context) -> None:
     from prometheus_client import REGISTRY
 
     from camera_adapters.metrics import CameraCollector
-    from camera_adapters.runner import run_cameras
+    from camera_adapters.runner import cameras_of, run_cameras
     from domain.observations import Observation, observation_to_json
     from mingjing.demo.script import DemoScript
     from mingjing.heartbeats import Heart
@@ -188,8 +208,12 @@ def cameras(context: Context) -> None:
     from mingjing.publishing import open_log
     from streams.topics import OBSERVATIONS, observation_key
 
-    centre = context.centre
-    choice = choose_net(centre.presence.method)
+    several = context.centres.several
+    watched = cameras_of(context.centres, context.share)
+    # The strictest wish of any centre: "detector" refuses to start without a model.
+    methods = {each.centre.presence.method for each in watched}
+    method = next((each for each in ("detector", "auto", "correlation") if each in methods), "auto")
+    choice = choose_net(method)
     if choice.notice:
         log.warning("%s", choice.notice)
 
@@ -200,7 +224,12 @@ def cameras(context: Context) -> None:
         return time.monotonic() - published[0] < CAMERAS_SILENT
 
     Heart(
-        "cameras", context.dsn, context.clock, alive=delivers, detail=lambda: {"model": choice.model}
+        "cameras",
+        context.dsn,
+        context.clock,
+        instance="" if context.share == WHOLE else str(context.share),
+        alive=delivers,
+        detail=lambda: {"model": choice.model, "cameras": len(watched)},
     ).start(context.stop)
     with open_log(context.settings) as publisher:
 
@@ -209,7 +238,7 @@ def cameras(context: Context) -> None:
                 OBSERVATIONS,
                 [
                     (
-                        observation_key(each),
+                        observation_key(each, several=several),
                         json.dumps(observation_to_json(each), ensure_ascii=False).encode(),
                     )
                     for each in found
@@ -218,13 +247,13 @@ def cameras(context: Context) -> None:
             published[0] = time.monotonic()
 
         run_cameras(
-            centre,
+            watched,
             context.clock,
             publish,
             context.stop,
             # Each looking thread has a net of its own: one cannot be used by two at once.
-            make_net=lambda: choose_net(centre.presence.method).net,
-            script=DemoScript(centre),
+            make_net=lambda: choose_net(method).net,
+            make_script=DemoScript,
             turn=context.health.pulse.beat,
             on_start=lambda runner: REGISTRY.register(CameraCollector(runner)),  # type: ignore[arg-type]
         )
@@ -245,7 +274,7 @@ def door(context: Context) -> None:
         raise SettingsError("MINGJING_API_KEYS_FILE is not set: without keys the door would let nobody in")
     keys = load_api_keys(settings.api_keys_file)
     with open_log(settings) as publisher:
-        app = WithHealth(create_door(publisher, keys, context.centre, context.clock), context.health)
+        app = WithHealth(create_door(publisher, keys, context.centres, context.clock), context.health)
         Heart("door", context.dsn, context.clock).start(context.stop)
         # Stops on SIGTERM by itself, answering what has begun.
         uvicorn.run(
@@ -261,12 +290,52 @@ def door(context: Context) -> None:
 
 
 def rules(context: Context) -> None:
-    """The rule loop: judges what is due, writes findings and their messages in one transaction."""
+    """The rule loop: judges what is due, writes findings and their messages in one transaction. Beside it the database's upkeep."""
     from alerts.planner import Planner
+    from streams.circuit import TURN, Circuit
     from streams.rule_loop import RuleLoop
 
-    plan = Planner(context.centre, context.links, channel=context.channel)
-    RuleLoop(context.dsn, context.centre, context.clock, plan=plan).run(context.stop)
+    links, channel = context.links, context.channel
+    upkeep(context).start(context.stop)
+
+    def plan_for(centre: Centre) -> Planner:
+        return Planner(centre, links, channel=channel)
+
+    if context.centres.only is not None:
+        centre = context.centres.only
+        RuleLoop(context.dsn, centre, context.clock, plan=plan_for(centre)).run(context.stop)
+        return
+
+    def make_loop(code: str, open_connection: Callable[[], Connection]) -> RuleLoop:
+        centre = context.centres[code]
+        return RuleLoop(
+            context.dsn,
+            centre,
+            context.clock,
+            plan=plan_for(centre),
+            batches=TURN,
+            open_connection=open_connection,
+            beats=False,
+        )
+
+    Circuit(context.dsn, list(context.centres), context.clock, make_loop).run(context.stop)
+
+
+def upkeep(context: Context) -> Upkeep:
+    """Partitions, aggregates and retention; of several processes that would, one does it."""
+    from datetime import timedelta
+
+    from store.retention import Keep
+    from store.upkeep import Upkeep
+
+    settings = context.settings
+    keep = Keep(
+        observation=timedelta(days=settings.keep_observations),
+        minute=timedelta(days=settings.keep_minutes),
+        metric=timedelta(days=settings.keep_metrics),
+        event=None if settings.keep_events is None else timedelta(days=settings.keep_events),
+    )
+    return Upkeep(context.dsn, context.clock, keep)
 
 
 def sender(context: Context) -> None:
@@ -358,20 +427,25 @@ PROCESSES: dict[str, Callable[[Context], None]] = {
 }
 
 
-def run_process(name: str, settings: Settings) -> None:
+def run_process(name: str, settings: Settings, *, share: Share = WHOLE) -> None:
     """Runs one process in the foreground until SIGTERM or Ctrl-C.
 
+    Args:
+        share: of the cameras, where several machines watch them.
+
     Raises:
-        SettingsError: there is no process of that name.
+        SettingsError: there is no process of that name, or it cannot be shared like this.
         MingjingError: what the process cannot go on without.
     """
     if name not in PROCESSES:
         raise SettingsError(f"no process is called '{name}'; there are {', '.join(PROCESSES)}")
+    if share != WHOLE and name != "cameras":
+        raise SettingsError(f"--share is for cameras; any number of '{name}' may run as they are")
     instance = os.environ.get("MINGJING_INSTANCE", "")
     set_up_logs(name, level=settings.log_level, form=settings.log_format, instance=instance)
     settings.data.mkdir(parents=True, exist_ok=True)
     watch_parent()
-    context = Context(settings, process=name)
+    context = Context(settings, process=name, share=share)
     _ = context.health
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: context.stop.set())

@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from domain.centre import load_centre
+from domain.centre_folder import load_centres
+from domain.centres import Centres
 from domain.clock import Clock
 from domain.errors import EventError, InputError
 from domain.events import MAX_LINE, event_to_json, parse_line
@@ -49,7 +50,7 @@ def send_file(file: Path, settings: Settings, *, rejected: Path | None = None) -
         LogError: the log cannot be written; sending the file again does no harm.
         CentreFileError: the centre file is broken.
     """
-    centre = load_centre(settings.centre_file) if settings.centre_file.exists() else None
+    centres = known_centres(settings)
     clock = make_clock(settings)
     sent = Sent()
     with ExitStack() as stack:
@@ -59,12 +60,7 @@ def send_file(file: Path, settings: Settings, *, rejected: Path | None = None) -
         batch = _Batch(publisher)
         for number, line in read_lines(lines):
             try:
-                event = parse_line(
-                    line,
-                    centre=centre.centre.id if centre else None,
-                    windows=centre.window_ids if centre else None,
-                    now=clock.now(),
-                )
+                event = parse_line(line, now=clock.now(), **(centres.checks if centres else {}))
             except EventError as error:
                 sent.rejected += 1
                 batch.refuse(_refusal(line, number, error, clock))
@@ -76,7 +72,8 @@ def send_file(file: Path, settings: Settings, *, rejected: Path | None = None) -
                 continue
             sent.accepted += 1
             row = event_to_json(replace(event, received_at=clock.now()))
-            batch.take((event_key(event), json.dumps(row, ensure_ascii=False).encode()))
+            key = event_key(event, several=centres is not None and centres.several)
+            batch.take((key, json.dumps(row, ensure_ascii=False).encode()))
         batch.flush()
     return sent
 
@@ -128,10 +125,17 @@ def read_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             yield number, text
 
 
-def as_message(raw: bytes) -> Message:
+def known_centres(settings: Settings) -> Centres | None:
+    """What events are checked against; None where there is no centre file yet."""
+    if not settings.centre_file.exists():
+        return None
+    return load_centres(settings.centre_file, kept=settings.kept_centres)
+
+
+def as_message(raw: bytes, *, several: bool = False) -> Message:
     """A line as it came, on its way back into the log, with the key it would have had."""
     try:
-        return event_key(parse_line(raw)), raw
+        return event_key(parse_line(raw), several=several), raw
     except EventError:
         return None, raw
 

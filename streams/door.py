@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from domain.centre import Centre
+from domain.centres import Centres
 from domain.clock import Clock
 from domain.errors import EventError, LogError
 from domain.events import event_to_json, parse_line
@@ -71,14 +71,14 @@ class Door:
         self,
         publisher: Publisher,
         keys: KeyRing,
-        centre: Centre | None,
+        centres: Centres | None,
         clock: Clock,
         limits: DoorLimits,
         monotonic: Callable[[], float],
     ) -> None:
         self._publisher, self._keys, self._clock, self._limits = publisher, keys, clock, limits
-        self._centre = centre.centre.id if centre else None
-        self._windows = centre.window_ids if centre else None
+        self._checks = centres.checks if centres else {}
+        self._several = centres is not None and centres.several
         self._buckets = TokenBuckets(limits.rate, limits.burst, monotonic)
         self._log_fails = False
 
@@ -182,12 +182,13 @@ class Door:
         for piece in pieces:
             try:
                 now = self._clock.now()
-                event = parse_line(piece.raw, centre=self._centre, windows=self._windows, now=now)
+                event = parse_line(piece.raw, now=now, **self._checks)
             except EventError as error:
                 self._refuse(result, piece, error, f"{piece.name} {piece.number}")
                 continue
             row = event_to_json(replace(event, received_at=now))
-            result.good.append((event_key(event), json.dumps(row, ensure_ascii=False).encode()))
+            key = event_key(event, several=self._several)
+            result.good.append((key, json.dumps(row, ensure_ascii=False).encode()))
         return result
 
     def _refuse(self, result: _Sorted, piece: Piece, error: EventError, place: str) -> None:
@@ -214,7 +215,7 @@ class Door:
 def create_door(
     publisher: Publisher,
     api_keys: Mapping[str, str],
-    centre: Centre | None,
+    centres: Centres | None,
     clock: Clock,
     limits: DoorLimits | None = None,
     *,
@@ -224,11 +225,11 @@ def create_door(
 
     Args:
         api_keys: key by the name of the system that uses it (see :func:`streams.access.load_api_keys`).
-        centre: whose code and windows events are checked against; None accepts any.
+        centres: whose codes and windows events are checked against; None accepts any.
         clock: stamps ``received_at``.
         monotonic: real seconds, for the rate limit.
     """
-    door = Door(publisher, KeyRing(api_keys), centre, clock, limits or DoorLimits(), monotonic)
+    door = Door(publisher, KeyRing(api_keys), centres, clock, limits or DoorLimits(), monotonic)
     return Starlette(
         routes=[
             Route("/events", door.events, methods=["POST"]),

@@ -7,13 +7,14 @@ import pytest
 from camera_adapters.backoff import Backoff
 from camera_adapters.counter_scene import CounterScene, Moment, post_polygons
 from camera_adapters.reader import Link, Reader
-from camera_adapters.runner import CameraRunner, Outlet
+from camera_adapters.runner import CameraRunner, Outlet, cameras_of
 from camera_adapters.slot import Slot
 from camera_adapters.source import Frame, SourceError
 from camera_adapters.station import Station, Timebase
 from detectors.presence.look import Look
 from detectors.presence.watcher import PostWatcher
 from domain.centre import Centre
+from domain.centres import Centres
 from domain.clock import Clock, FakeClock
 from domain.observations import Observation
 from tests.detectors.presence.scenes import POST, noisy, room
@@ -370,7 +371,7 @@ def run_hall(hall, clock_speed=60.0):
     published = []
     source = DrawnSource(hall)
     runner = CameraRunner(
-        hall_centre,
+        cameras_of(Centres.of(hall_centre)),
         clock,
         published.extend,
         wait=lambda _: True,

@@ -37,7 +37,9 @@ class Connection:
 def beats(monkeypatch) -> list:
     kept: list = []
     monkeypatch.setattr(
-        heartbeats, "heartbeat", lambda connection, role, now, detail: kept.append((role, now, detail))
+        heartbeats,
+        "heartbeat",
+        lambda connection, role, now, detail, instance="": kept.append((role, now, detail)),
     )
     return kept
 

@@ -164,7 +164,7 @@ def test_what_is_wrong_is_named(line: bytes, code: str, type_: str) -> None:
 
 
 def test_an_unknown_window_of_the_centre_is_refused(tmp_path: Path) -> None:
-    from domain.centre import load_centre
+    from domain.centre_folder import load_centres
 
     (tmp_path / "centre.yaml").write_text(
         'centre: {id: "1", name: x, timezone: Asia/Shanghai, office_hours: ["09:00-12:00"]}\nwindows: [{id: A07}]\n'
@@ -173,7 +173,7 @@ def test_an_unknown_window_of_the_centre_is_refused(tmp_path: Path) -> None:
     door = Visitor()
     door.log, door.app = (
         log,
-        create_door(log, {"hall": KEY}, load_centre(tmp_path / "centre.yaml"), FakeClock(NOW)),
+        create_door(log, {"hall": KEY}, load_centres(tmp_path / "centre.yaml"), FakeClock(NOW)),
     )
     answer = door.post(
         json.dumps([event_row(1, window="A07"), event_row(2, window="B99"), event_row(3, centre="2")])
