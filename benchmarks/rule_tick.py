@@ -44,15 +44,14 @@ def fill(dsn: str, count: int) -> float:
     migrate(dsn)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(
-            "insert into event (source, event_id, kind, occurred_at, received_at, centre, window_id, case_id, item,"
-            " content_hash) select 'bench', 'e' || g, 'case.accepted', %(now)s, %(now)s, %(centre)s,"
-            " 'A' || lpad((1 + g %% 12)::text, 2, '0'), 'C' || g, 'A-001', decode(md5(g::text), 'hex')"
-            " from generate_series(1, %(count)s) g",
+            "insert into event (source, event_id, kind, occurred_at, received_at, arrived_at, centre, window_id, case_id, item)"
+            " select 'bench', 'e' || g, 'case.accepted', %(now)s, %(now)s, %(now)s, %(centre)s,"
+            " 'A' || lpad((1 + g %% 12)::text, 2, '0'), 'C' || g, 'A-001' from generate_series(1, %(count)s) g",
             {"now": NOW, "centre": CODE, "count": count},
         )
         connection.execute(
-            "insert into case_state (centre, case_id, item, status, started_at, judged_events, judged_at, look_at)"
-            " select %(centre)s, 'C' || g, 'A-001', 'accepted', %(now)s, 1, %(now)s,"
+            "insert into case_state (centre, case_id, item, status, started_at, judged_events, judged_at, events_from,"
+            " events_until, look_at) select %(centre)s, 'C' || g, 'A-001', 'accepted', %(now)s, 1, %(now)s, %(now)s, %(now)s,"
             " %(now)s + interval '5 days' + g %% 1000 * interval '1 minute' from generate_series(1, %(count)s) g",
             {"now": NOW, "centre": CODE, "count": count},
         )

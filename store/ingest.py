@@ -53,7 +53,7 @@ def write_events(
         conflicts, duplicates = _compare(connection, ordered, hashes, new)
         fresh = [event for event, is_new in zip(ordered, new, strict=True) if is_new]
         if fresh:
-            _mark_cases(connection, fresh, centre)
+            _mark_cases(connection, fresh, centre, now)
             _mark_windows(connection, fresh, centre)
             connection.execute("select pg_notify('mingjing', 'event')")
         if conflicts:
@@ -82,28 +82,12 @@ def _json(value: object) -> str:
 def _insert(
     connection: Connection, events: Sequence[Event], hashes: Sequence[bytes], centre: str, now: datetime
 ) -> list[bool]:
-    columns = (
-        [event.source for event in events],
-        [event.event_id for event in events],
-        [event.kind for event in events],
-        [event.occurred_at for event in events],
-        [event.entered_at for event in events],
-        [event.received_at or now for event in events],
-        [event.centre or centre for event in events],
-        [event.window for event in events],
-        [event.case for event in events],
-        [event.item for event in events],
-        [event.staff for event in events],
-        [_json(event.data) for event in events],
-        hashes,
-    )
+    """Writes the keys and, for those that are new, the events; says of each event whether it is new."""
     rows = connection.execute(
-        "insert into event (source, event_id, kind, occurred_at, entered_at, received_at, centre, window_id, case_id,"
-        " item, staff, data, content_hash) select s, e, k, o, n, r, c, w, a, i, p, d::jsonb, h from unnest(%s::text[],"
-        " %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],"
-        " %s::text[], %s::text[], %s::text[], %s::text[], %s::bytea[]) as u (s, e, k, o, n, r, c, w, a, i, p, d, h)"
+        "insert into event_key (source, event_id, content_hash, arrived_at)"
+        " select s, e, h, %s from unnest(%s::text[], %s::text[], %s::bytea[]) as u (s, e, h)"
         " on conflict (source, event_id) do nothing returning source, event_id",
-        [list(column) for column in columns],
+        [now, [event.source for event in events], [event.event_id for event in events], list(hashes)],
     ).fetchall()
     left = set(rows)
     new = []
@@ -111,6 +95,32 @@ def _insert(
         key = (event.source, event.event_id)
         new.append(key in left)
         left.discard(key)  # of two in one batch only the first is new
+    fresh = [event for event, is_new in zip(events, new, strict=True) if is_new]
+    if fresh:
+        columns = (
+            [event.source for event in fresh],
+            [event.event_id for event in fresh],
+            [event.kind for event in fresh],
+            [event.occurred_at for event in fresh],
+            [event.entered_at for event in fresh],
+            [event.received_at or now for event in fresh],
+            [event.centre or centre for event in fresh],
+            [event.window for event in fresh],
+            [event.case for event in fresh],
+            [event.item for event in fresh],
+            [event.staff for event in fresh],
+            [_json(event.data) for event in fresh],
+        )
+        connection.execute(
+            "insert into event (source, event_id, kind, occurred_at, entered_at, received_at, centre, window_id, case_id,"
+            " item, staff, data, arrived_at)"
+            # Never before the line up to which events are counted (store.aggregates), whatever the clock says.
+            " select s, e, k, o, n, r, c, w, a, i, p, d::jsonb,"
+            "   greatest(%s, (select upto from rollup where name = 'events')) from unnest(%s::text[],"
+            " %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],"
+            " %s::text[], %s::text[], %s::text[], %s::text[]) as u (s, e, k, o, n, r, c, w, a, i, p, d)",
+            [now, *columns],
+        )
     return new
 
 
@@ -122,7 +132,7 @@ def _compare(
     if not known:
         return [], 0
     rows = connection.execute(
-        "select source, event_id, content_hash from event"
+        "select source, event_id, content_hash from event_key"
         " where (source, event_id) in (select * from unnest(%s::text[], %s::text[]))",
         [[event.source for event, _ in known], [event.event_id for event, _ in known]],
     )
@@ -144,7 +154,7 @@ def _conflict(event: Event) -> Refusal:
     )
 
 
-def _mark_cases(connection: Connection, events: Iterable[Event], centre: str) -> None:
+def _mark_cases(connection: Connection, events: Iterable[Event], centre: str, now: datetime) -> None:
     """Every touched case is to be judged now. The row lock orders us with a rule loop that is judging it."""
     cases: dict[tuple[str, str], tuple[str | None, str | None]] = {}
     for event in events:
@@ -156,11 +166,16 @@ def _mark_cases(connection: Connection, events: Iterable[Event], centre: str) ->
         return
     rows = [(*key, *value) for key, value in sorted(cases.items())]
     connection.execute(
-        "insert into case_state (centre, case_id, item, window_id, look_at)"
-        " select c, i, t, w, '-infinity' from unnest(%s::text[], %s::text[], %s::text[], %s::text[]) as u (c, i, t, w)"
+        "insert into case_state (centre, case_id, item, window_id, look_at, events_from, events_until)"
+        " select c, i, t, w, '-infinity', %s::timestamptz, greatest(%s, (select upto from rollup where name = 'events'))"
+        " from unnest(%s::text[], %s::text[], %s::text[], %s::text[]) as u (c, i, t, w)"
         " on conflict (centre, case_id) do update set look_at = '-infinity',"
+        # What has no bounds keeps none: its events may lie anywhere.
+        " events_from = case when case_state.events_from is not null then least(case_state.events_from, excluded.events_from) end,"
+        " events_until = case when case_state.events_until is not null"
+        "   then greatest(case_state.events_until, excluded.events_until) end,"
         " item = coalesce(case_state.item, excluded.item), window_id = coalesce(case_state.window_id, excluded.window_id)",
-        [list(column) for column in zip(*rows, strict=True)],
+        [now, now, *(list(column) for column in zip(*rows, strict=True))],
     )
 
 

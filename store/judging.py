@@ -89,7 +89,11 @@ _EVENT = "seq, event_id, kind, occurred_at, source, entered_at, received_at, cen
 def events_of_cases(connection: Connection, centre: str, cases: Sequence[str]) -> dict[str, list[Arrival]]:
     """Every event of each case, in order of arrival."""
     rows = connection.execute(
-        f"select {_EVENT} from event where centre = %s and case_id = any(%s) order by seq",
+        # Each case in the pieces its events have arrived in, and in no other.
+        f"select found.* from case_state c cross join lateral (select {_EVENT} from event e"
+        "   where e.centre = c.centre and e.case_id = c.case_id and e.arrived_at >= coalesce(c.events_from, '-infinity')"
+        "     and e.arrived_at <= coalesce(c.events_until, 'infinity')) as found"
+        " where c.centre = %s and c.case_id = any(%s) order by seq",
         [centre, list(cases)],
     )
     found: dict[str, list[Arrival]] = {case: [] for case in cases}
@@ -102,19 +106,33 @@ def events_of_cases(connection: Connection, centre: str, cases: Sequence[str]) -
 def desk_events(
     connection: Connection, centre: str, windows: Mapping[str, datetime], kinds: Sequence[str]
 ) -> dict[str, list[Event]]:
-    """Events of some kinds at each window since its moment, and the last one before it."""
-    rows = connection.execute(
-        f"select {_EVENT} from unnest(%s::text[], %s::timestamptz[]) as u (w, since) cross join lateral ("
-        "   select * from event e where e.centre = %s and e.window_id = w and e.kind = any(%s) and e.occurred_at >= coalesce("
-        "     (select max(b.occurred_at) from event b where b.centre = e.centre and b.window_id = w"
-        "       and b.kind = any(%s) and b.occurred_at < since), since)) as found order by seq",
-        [list(windows), list(windows.values()), centre, list(kinds), list(kinds)],
-    )
+    """Events of some kinds (of ``window.…``) at each window since its moment, and the last one before it."""
+    rows = connection.execute(_DESK, {"windows": list(windows), "since": list(windows.values()), "centre": centre,
+                                      "kinds": list(kinds)})  # fmt: skip
     found: dict[str, list[Event]] = {window: [] for window in windows}
     for _, *values in rows:
         event = Event(*values)
         found[event.window or ""].append(event)
     return found
+
+
+#: Nothing lies in a piece that ends more than a day before it occurred (the door refuses what is further in the future), so
+#: each question goes to the pieces from then on. Which event was the last before a moment is known where the newest of all
+#: (``desk_at``) was before it; else it is looked for in a month, and only if there is none in all that is older.
+_DESK = f"""
+select found.* from unnest(%(windows)s::text[], %(since)s::timestamptz[]) as u (w, since)
+  left join window_state s on s.centre = %(centre)s and s.window_id = u.w
+  cross join lateral (select case when s.desk_at is null then u.since when s.desk_at < u.since then s.desk_at else coalesce(
+      (select max(b.occurred_at) from event b where b.centre = %(centre)s and b.window_id = w and b.kind like 'window.%%'
+          and b.kind = any(%(kinds)s) and b.occurred_at < since and b.occurred_at >= since - interval '31 days'
+          and b.arrived_at >= since - interval '33 days'),
+      (select max(b.occurred_at) from event b where b.centre = %(centre)s and b.window_id = w and b.kind like 'window.%%'
+          and b.kind = any(%(kinds)s) and b.occurred_at < since - interval '31 days'),
+      since) end as first) as start
+  cross join lateral (select {_EVENT} from event e where e.centre = %(centre)s and e.window_id = w
+      and e.kind like 'window.%%' and e.kind = any(%(kinds)s) and e.occurred_at >= start.first
+      and e.arrived_at >= start.first - interval '2 days') as found
+ order by seq"""
 
 
 def presence_spans(

@@ -1,7 +1,8 @@
 """Versioned migrations: ``migrations/NNNN_name.sql``, each in one transaction, each once.
 
 They run on the embedded PostgreSQL, on plain PostgreSQL 15+ and on TimescaleDB: whatever needs the extension asks for it
-inside ``do`` blocks (see ``migrations/0002_series.sql``).
+inside ``do`` blocks (see ``migrations/0002_series.sql``). After them the long tables are put on the ground the server offers
+(:mod:`store.ground`) and the plain names of the aggregates are written anew (:mod:`store.aggregates`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from pathlib import Path
 import psycopg
 
 from domain.errors import StoreError
+from store import aggregates, ground
 from store.connection import Connection, connect
+from store.ground import has_timescale as has_timescale
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +83,11 @@ def migrate(dsn: str, folder: Path = FOLDER) -> list[Migration]:
         connection.execute("set client_min_messages = warning")
         connection.execute(_LEDGER)
         waiting = _waiting(connection, migrations)
-        if waiting:
-            _offer_timescale(connection)
+        _offer_timescale(connection)
         for migration in waiting:
             _apply(connection, migration)
+        if folder == FOLDER:
+            _settle(connection, fresh=any(migration.name == aggregates.MIGRATION for migration in waiting))
     return waiting
 
 
@@ -93,13 +97,6 @@ def schema_version(connection: Connection) -> int:
         return 0
     row = connection.execute("select coalesce(max(version), 0) from schema_migration").fetchone()
     return int(row[0]) if row else 0
-
-
-def has_timescale(connection: Connection) -> bool:
-    """True if this database has the extension."""
-    return (
-        connection.execute("select 1 from pg_extension where extname = 'timescaledb'").fetchone() is not None
-    )
 
 
 def migrate_command(dsn: str) -> str:
@@ -119,7 +116,7 @@ def _waiting(connection: Connection, migrations: list[Migration]) -> list[Migrat
     if applied and max(applied) > len(migrations):
         raise StoreError(
             f"the database has schema {max(applied)}, this program knows {len(migrations)}: "
-            "it was used by a newer version; install that version or restore a backup"
+            "it was used by a newer version; install that version or restore a backup made before"
         )
     for version, checksum in applied.items():
         if known[version].checksum != checksum:
@@ -141,6 +138,28 @@ def _apply(connection: Connection, migration: Migration) -> None:
         raise
     except psycopg.Error as error:
         raise StoreError(f"migration {name} failed: {str(error).strip()}") from error
+
+
+def _settle(connection: Connection, *, fresh: bool) -> None:
+    """Ground and plain names, all or nothing. ``fresh``: aggregates were made just now, over rows that may be old."""
+    row = connection.execute("select now()").fetchone()
+    assert row is not None
+    try:
+        with connection.transaction():
+            moving = ground.unsettled(connection)
+            if moving:
+                aggregates.drop_views(connection)
+            for series in moving:
+                ground.settle(connection, series, row[0])
+            aggregates.create_views(connection)
+        if fresh:
+            aggregates.fill(connection)
+    except psycopg.OperationalError:
+        raise
+    except psycopg.Error as error:
+        raise StoreError(
+            f"the tables could not be put on this server's ground: {str(error).strip()}"
+        ) from error
 
 
 def _offer_timescale(connection: Connection) -> None:

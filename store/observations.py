@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from domain.centre import Centre
 from domain.observations import Observation
+from store.aggregates import note_late
 from store.connection import Connection
 from store.ingest import WriteResult
 from store.sources import note_sources
@@ -54,6 +55,7 @@ def write_observations(
         return WriteResult()
     with connection.transaction():
         fresh = _insert(connection, observations, now)
+        note_late(connection, {(row.centre, row.at) for row in fresh}, now)
         note_sources(connection, "camera", _signs_of_life(fresh))
         _write_cameras(connection, [row for row in fresh if row.kind == "camera.state"])
         of_posts: dict[tuple[str, str, str, str], list[Observation]] = {}
@@ -107,10 +109,12 @@ def _insert(connection: Connection, observations: Iterable[Observation], now: da
     ]  # fmt: skip
     written = connection.execute(
         "insert into observation (centre, at, observation_id, kind, camera, window_id, post, state, reason, since, until,"
-        " score, looks_expected, looks_valid, looks_seen, method, received_at)"
-        " select *, %s::timestamptz from unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],"
+        " score, looks_expected, looks_valid, looks_seen, method, received_at, department)"
+        " select u.*, %s::timestamptz, d.department from unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],"
         " %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::float8[],"
         " %s::int[], %s::int[], %s::int[], %s::text[])"
+        " as u (c, a, o, k, m, w, p, s, r, f, t, e, x, v, n, h)"
+        " left join window_department d on d.centre = c and d.window_id = w and d.until is null"
         " on conflict do nothing returning centre, at, observation_id",
         [now, *columns],
     )

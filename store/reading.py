@@ -193,6 +193,7 @@ select e.received, e.accepted, e.decided, e.closed,
                count(distinct case_id) filter (where kind = 'case.decided') as decided,
                count(distinct case_id) filter (where kind = 'case.closed') as closed
           from event where centre = %(centre)s and occurred_at >= %(today)s and occurred_at <= %(now)s
+           and arrived_at >= %(today)s - interval '2 days'  -- the pieces that may hold them, see store.judging
            and kind in ('case.received', 'case.accepted', 'case.decided', 'case.closed')) e,
        (select count(distinct case_id) filter (where rule = any(%(overdue)s)) as overdue,
                count(*) filter (where severity = 'notice') as notice,
@@ -289,7 +290,9 @@ def case_history(connection: Connection, centre: str, case: str) -> CaseHistory:
     if state is None:
         raise StoreError(f"there is no case {case} in centre {centre}")
     events = connection.execute(
-        "select to_jsonb(e) - 'content_hash' from event e where centre = %s and case_id = %s order by occurred_at, seq",
+        "select to_jsonb(e) - 'arrived_at' from case_state c join event e using (centre, case_id)"
+        " where centre = %s and case_id = %s and e.arrived_at >= coalesce(c.events_from, '-infinity')"
+        " and e.arrived_at <= coalesce(c.events_until, 'infinity') order by occurred_at, seq",
         [centre, case],
     )
     found = findings(connection, centre, state=None, case=case, limit=10_000)

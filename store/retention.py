@@ -1,66 +1,119 @@
-"""Keeping the raw series short where no TimescaleDB policy does it. Nothing else is ever deleted.
+"""Keeping the raw series short. Nothing else is ever deleted.
 
-Findings, steps, messages, dead letters, events and presence spans are evidence: their tables are not named here, and a
-test holds this file to that.
+Findings, steps, messages, dead letters, keys of events and presence spans are evidence: their tables are not named here, and
+a test holds this file to that. Events are kept for ever unless somebody says how long. What is dropped are whole pieces
+(partitions, chunks), which costs the same however many rows they hold.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from psycopg import sql
+
+from store.aggregates import MINUTES, continuous
 from store.connection import Connection
-from store.migrate import has_timescale
+from store.ground import EVENT, METRIC, OBSERVATION, Series, drop_before, has_licence, kind_of, rest_of
 
-#: How long raw rows are kept; the same spans as the policies in ``migrations/0002_series.sql``.
-KEEP: Mapping[str, timedelta] = {"observation": timedelta(days=35), "metric": timedelta(days=400)}
-#: Rows deleted in one statement: some tens of milliseconds.
+#: Rows deleted from a default partition in one statement: some tens of milliseconds.
 SLICE = 20_000
+#: Aggregates look so far back for what comes late; less than that is never left of their source.
+SHORTEST = timedelta(days=8)
 
 
-def apply_retention(
-    connection: Connection,
-    centre: str,
-    now: datetime,
-    *,
-    keep: Mapping[str, timedelta] = KEEP,
-    slices: int = 1,
-) -> dict[str, int]:
-    """Deletes raw rows of one centre that are older than ``keep``, at most ``slices`` × :data:`SLICE` of each table.
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How long raw rows are kept; None = for ever.
+
+    Raises:
+        ValueError: less than :data:`SHORTEST`.
+    """
+
+    observation: timedelta = timedelta(days=35)
+    minute: timedelta = timedelta(days=90)
+    metric: timedelta = timedelta(days=400)
+    event: timedelta | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("observation", "minute", "metric", "event"):
+            span = getattr(self, name)
+            if span is not None and span < SHORTEST:
+                raise ValueError(f"{name}: at least {SHORTEST.days} days have to be kept")
+
+
+KEEP = Keep()
+
+
+def apply_retention(connection: Connection, now: datetime, keep: Keep = KEEP) -> dict[str, int]:
+    """Drops what is older than kept, or sees to it that TimescaleDB does.
 
     Returns:
-        How many rows (on TimescaleDB without policies: chunks) went from each table; call again while one is full.
+        How many pieces of each table were dropped here; nothing where a policy of the extension does it.
     """
-    timescale = has_timescale(connection)
-    if timescale and _has_policies(connection):
-        return {}
+    aggregated = continuous(connection)
+    if has_licence(connection):
+        _set_policies(connection, keep, aggregated=aggregated)
     gone: dict[str, int] = {}
-    for table, span in keep.items():
-        if timescale:
-            gone[table] = len(
-                connection.execute(
-                    f"select drop_chunks('{table}', older_than => %s::timestamptz)", [now - span]
-                ).fetchall()
-            )
+    for series, span in ((OBSERVATION, keep.observation), (METRIC, keep.metric), (EVENT, keep.event)):
+        if span is None or (has_licence(connection) and kind_of(connection, series.table) == "hypertable"):
             continue
-        gone[table] = 0
-        for _ in range(slices):
-            done = connection.execute(
-                f"delete from {table} where ctid = any(array("
-                f"  select ctid from {table} where centre = %s and at < %s limit %s))",
-                [centre, now - span, SLICE],
-            )
-            gone[table] += done.rowcount
-            if done.rowcount < SLICE:
-                break
+        before = now - span
+        if series is not METRIC and not (series is OBSERVATION and aggregated):
+            line = _line(connection, series)
+            if line is None:
+                continue
+            before = min(before, line)  # nothing goes before it is added up
+        gone[series.table] = len(drop_before(connection, series, before))
+        if kind_of(connection, series.table) == "native":
+            _thin_out(connection, series, before)
+    if not aggregated:
+        gone[MINUTES.table] = len(drop_before(connection, MINUTES, now - keep.minute))
     return gone
 
 
-def _has_policies(connection: Connection) -> bool:
-    """Whether the licence let the migration set retention policies."""
-    row = connection.execute(
-        "select count(*) from timescaledb_information.jobs where proc_name = 'policy_retention'"
-        " and hypertable_name = any(%s)",
-        [list(KEEP)],
-    ).fetchone()
-    return row is not None and row[0] > 0
+def _line(connection: Connection, series: Series) -> datetime | None:
+    """Up to where the upkeep has added up; None: nowhere yet."""
+    name = "presence" if series is OBSERVATION else "events"
+    row = connection.execute("select upto from rollup where name = %s", [name]).fetchone()
+    return None if row is None else row[0]
+
+
+def _thin_out(connection: Connection, series: Series, before: datetime) -> int:
+    """Old rows in the default partition, which is never dropped."""
+    rest = sql.Identifier(rest_of(series))
+    return connection.execute(
+        sql.SQL("delete from {} where ctid = any(array(select ctid from {} where {} < %s limit %s))").format(
+            rest, rest, sql.Identifier(series.column)
+        ),
+        [before, SLICE],
+    ).rowcount
+
+
+def _set_policies(connection: Connection, keep: Keep, *, aggregated: bool) -> None:
+    """Retention policies as the settings say."""
+    wanted = {"observation": keep.observation, "metric": keep.metric, "event": keep.event}
+    if aggregated:
+        wanted["presence_minute"] = keep.minute
+    rows = connection.execute(
+        "select hypertable_name, (config ->> 'drop_after')::interval from timescaledb_information.jobs"
+        " where proc_name = 'policy_retention'"
+    ).fetchall()
+    known = dict(rows)
+    # Of an aggregate the job names the table its rows lie in.
+    names = dict(
+        connection.execute(
+            "select view_name, materialization_hypertable_name from timescaledb_information.continuous_aggregates"
+        ).fetchall()
+    )
+    for table, span in wanted.items():
+        found = known.get(table, known.get(names.get(table)))
+        if found == span:
+            continue
+        with connection.transaction():
+            if found is not None:
+                connection.execute("select remove_retention_policy(%s::regclass)", [table])
+            if span is not None:
+                connection.execute(
+                    "select add_retention_policy(%s::regclass, drop_after => %s::interval)", [table, span]
+                )

@@ -23,10 +23,10 @@ from domain.findings import Finding
 from store import judging
 from store.connection import PASSING, Connection, connect
 from store.dead_letters import Refusal, resolve, write_dead_letters
+from store.departments import keep_departments
 from store.findings import write_changes
 from store.ingest import heartbeat
 from store.judging import Due, Kind
-from store.retention import SLICE, apply_retention
 from store.sources import expect_sources, save_source
 from streams.holding import HELD, HOLD, reason_to_hold
 from streams.judges import Answer, Court, Failed, Judged, Rules
@@ -47,8 +47,6 @@ BATCHES = 20
 PUSH_AHEAD = timedelta(hours=1)
 #: Real seconds between looks when nothing wakes the loop, and between signs of life.
 POLL = 1.0
-#: Real seconds between two looks for raw rows that are too old.
-RETENTION_EVERY = 600.0
 #: Notifications after which something may be due.
 WAKING = frozenset(("event", "window"))
 
@@ -104,7 +102,7 @@ class RuleLoop:
         )
         self._connection: Connection | None = None
         self._adopted = False
-        self._beat_at = self._retention_at = float("-inf")
+        self._beat_at = float("-inf")
         self._held: str | None = None
         self._held_since: float | None = None
         self._world: str | None = None
@@ -184,11 +182,6 @@ class RuleLoop:
         if self._beats and self._real() - self._beat_at >= POLL:
             heartbeat(connection, "rules", now=now, instance=self._code, detail=self.detail())
             self._beat_at = self._real()
-        if self._real() - self._retention_at >= RETENTION_EVERY and not more:
-            gone = apply_retention(connection, self._code, now)
-            # A full slice means that there is more; then the next tick goes on with it.
-            if max(gone.values(), default=0) < SLICE:
-                self._retention_at = self._real()
         next_look = judging.next_look(connection, self._code)
         return TickResult(judged, changed, failed, more, next_look, held)
 
@@ -275,6 +268,7 @@ class RuleLoop:
             judging.keep_settings(connection, self._court.settings_id, self._court.settings, now)
             cameras = [camera.id for camera in self._centre.cameras]
             expect_sources(connection, "camera", self._code, cameras, now)
+            keep_departments(connection, self._centre, now)
             row = connection.execute(
                 "select detail ->> 'world' from heartbeat where role = 'rules' and instance = %s",
                 [self._code],

@@ -140,10 +140,11 @@ def test_a_wall_of_a_busy_centre_is_read_in_milliseconds(db: Connection) -> None
     """60 windows, 200 cases a day for 30 days, 300 open findings. The promise is 10 ms; the test leaves room for a busy
     machine and would still notice a scan of everything."""
     db.execute(
-        "insert into event (source, event_id, kind, occurred_at, received_at, centre, window_id, case_id, content_hash)"
+        "insert into event (source, event_id, kind, occurred_at, received_at, centre, window_id, case_id, arrived_at)"
         " select 's', g::text, (array['case.received', 'case.accepted', 'case.decided', 'case.closed'])[1 + g %% 4],"
-        " %s - g * interval '100 seconds', now(), %s, 'A' || g %% 60, 'C' || g / 4, '' from generate_series(1, 24000) g",
-        [at(0), CENTRE],
+        " %s - g * interval '100 seconds', now(), %s, 'A' || g %% 60, 'C' || g / 4, %s - g * interval '100 seconds'"
+        " from generate_series(1, 24000) g",
+        [at(0), CENTRE, at(0)],
     )
     db.execute(
         "insert into case_state (centre, case_id, window_id, stopped_at) select %s, 'C' || g, 'A' || g %% 60,"

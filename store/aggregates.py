@@ -1,0 +1,245 @@
+"""What was seen and what happened, added up by minute, hour and day: plain names on every ground.
+
+With TimescaleDB and its licence ``presence_…`` are continuous aggregates (migrations 0002 and 0006). Elsewhere they are views
+over tables that :func:`roll_presence` fills: everything before a line is added up, everything after it is added up while
+reading, so that the newest minute is never missing. What comes in late, before the line, leaves a note of its hour, and that
+hour is added up again. ``event_hour`` and ``event_day`` are made in the second way on every ground.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from store.connection import Connection
+from store.ground import Series, has_licence, has_timescale
+
+#: The migration that makes the aggregates.
+MIGRATION = "aggregates"
+#: Views that depend on each other, the last first.
+PRESENCE = (
+    "presence_day_centre", "presence_hour_centre", "presence_day_department", "presence_day",
+    "presence_hour_department", "presence_hour", "presence_minute",
+)  # fmt: skip
+EVENTS = ("event_day", "event_hour")
+#: Minutes are thinned out; they lie in native partitions on every ground.
+MINUTES = Series("presence_minute_rolled", "bucket", "month", "30 days", "", "", timedelta())
+
+#: What is younger is added up while reading: no transaction that writes is open for so long.
+SETTLED = timedelta(minutes=10)
+#: At most so much is added up in one transaction.
+STRIDE = timedelta(days=1)
+#: Arrivals of events counted in one transaction.
+EVENT_STRIDE = timedelta(days=7)
+
+
+def continuous(connection: Connection) -> bool:
+    """Whether the extension keeps the aggregates by itself."""
+    if not has_timescale(connection):
+        return False
+    row = connection.execute(
+        "select count(*) from timescaledb_information.continuous_aggregates where view_name = any(%s)",
+        [list(PRESENCE)],
+    ).fetchone()
+    return row is not None and row[0] == len(PRESENCE)
+
+
+def drop_views(connection: Connection) -> None:
+    """Takes the plain names away while the tables below them change; a view of somebody else's on them is an error."""
+    for name in EVENTS if continuous(connection) else (*EVENTS, *PRESENCE):
+        connection.execute(f"drop view if exists {name}")
+
+
+def create_views(connection: Connection) -> None:
+    """Writes the plain names anew."""
+    folder = Path(__file__).parent
+    files = ["events_views.sql"] if continuous(connection) else ["presence_views.sql", "events_views.sql"]
+    for name in files:
+        connection.execute((folder / name).read_text(encoding="utf-8"))  # type: ignore[arg-type]
+
+
+def fill(connection: Connection) -> None:
+    """Adds up all that is there, once, for continuous aggregates made just now: their policies look back a week only.
+
+    Never later: a refresh without a beginning would take out of the aggregates what retention has taken out of the rows.
+    """
+    if continuous(connection) and has_licence(connection):
+        for name in (
+            "presence_hour_department",
+            "presence_hour_centre",
+            "presence_day_department",
+            "presence_day_centre",
+        ):
+            # Not to the very end, or what comes in today would count as late.
+            connection.execute(
+                f"call refresh_continuous_aggregate('{name}', null, now() - interval '3 days')"
+            )
+
+
+def note_late(connection: Connection, moments: Iterable[tuple[str, datetime]], now: datetime) -> None:
+    """Notes the hours of (centre, moment) that have been added up already, or may be before this transaction ends."""
+    hours = sorted({(centre, _hour(at)) for centre, at in moments})
+    if hours:
+        connection.execute(
+            "insert into rollup_late (centre, hour) select c, h from unnest(%s::text[], %s::timestamptz[]) as u (c, h)"
+            " where h < greatest(%s, (select upto from rollup where name = 'presence')) order by c, h on conflict do nothing",
+            [*(list(column) for column in zip(*hours, strict=True)), _hour(now - SETTLED)],
+        )
+
+
+# -- adding up -------------------------------------------------------------------------------------------------------
+
+
+def roll_presence(connection: Connection, now: datetime, kept: datetime) -> bool:
+    """Moves the line forward by at most a :data:`STRIDE`, and adds up late hours again; True if there is more to do.
+
+    Where continuous aggregates do it there is only the notes of late hours to clear away.
+
+    Args:
+        kept: the moment from which raw rows are complete: an hour of which some rows are gone is never added up again.
+    """
+    if continuous(connection):
+        connection.execute("delete from rollup_late")
+        return False
+    with connection.transaction():
+        row = connection.execute(
+            "select upto, days_upto from rollup where name = 'presence' for update"
+        ).fetchone()
+        if row is None:
+            first = connection.execute(
+                "select min(at) from observation where kind = 'post.summary'"
+            ).fetchone()
+            if first is None or first[0] is None:
+                return False
+            upto = _hour(first[0])
+            days = _day(connection, upto)
+            connection.execute("insert into rollup values ('presence', %s, %s)", [upto, days])
+        else:
+            upto, days = row
+        end = min(_hour(now - SETTLED), upto + STRIDE)
+        if end > upto:
+            _add_hours(connection, upto, end)
+            whole = _day(connection, end)
+            if whole > days:
+                _add_days(connection, days, whole)
+            connection.execute(
+                "update rollup set upto = %s, days_upto = greatest(days_upto, %s) where name = 'presence'",
+                [end, whole],
+            )
+            days = max(days, whole)
+            upto = end
+        _add_late(connection, upto, days, kept)
+    return upto < _hour(now - SETTLED)
+
+
+_SUMS = "sum(looks_expected), sum(looks_valid), sum(looks_seen)"
+_AGAIN = "sum(expected), sum(valid), sum(seen)"
+
+
+def _add_hours(connection: Connection, start: datetime, end: datetime, centre: str | None = None) -> None:
+    values = {"start": start, "end": end, "centre": centre}
+    raw = (
+        "from observation where kind = 'post.summary' and at >= %(start)s and at < %(end)s"
+        " and (%(centre)s::text is null or centre = %(centre)s)"
+    )
+    connection.execute(
+        f"insert into presence_minute_rolled select date_trunc('minute', at, 'UTC'), centre, window_id, camera, post, {_SUMS}"
+        f" {raw} group by 1, 2, 3, 4, 5",
+        values,
+    )
+    connection.execute(
+        f"insert into presence_hour_rolled select date_trunc('hour', at, 'UTC'), centre, window_id, camera, post, {_SUMS}"
+        f" {raw} group by 1, 2, 3, 4, 5",
+        values,
+    )
+    connection.execute(
+        f"insert into presence_hour_department_rolled select date_trunc('hour', at, 'UTC'), centre, department, {_SUMS}"
+        f" {raw} group by 1, 2, 3",
+        values,
+    )
+
+
+def _add_days(connection: Connection, start: datetime, end: datetime, centre: str | None = None) -> None:
+    values = {"start": start, "end": end, "centre": centre}
+    hours = (
+        "where bucket >= %(start)s and bucket < %(end)s and (%(centre)s::text is null or centre = %(centre)s)"
+    )
+    day = "date_trunc('day', bucket, 'Asia/Shanghai')"
+    connection.execute(
+        f"insert into presence_day_rolled select {day}, centre, window_id, camera, post, {_AGAIN}"
+        f" from presence_hour_rolled {hours} group by 1, 2, 3, 4, 5",
+        values,
+    )
+    connection.execute(
+        f"insert into presence_day_department_rolled select {day}, centre, department, {_AGAIN}"
+        f" from presence_hour_department_rolled {hours} group by 1, 2, 3",
+        values,
+    )
+
+
+def _add_late(connection: Connection, upto: datetime, days: datetime, kept: datetime) -> None:
+    """Late hours, and the whole days they lie in, taken out and added up again."""
+    late = connection.execute(
+        "delete from rollup_late where (centre, hour) in (select centre, hour from rollup_late order by hour limit 200)"
+        " returning centre, hour, date_trunc('day', hour, 'Asia/Shanghai')"
+    ).fetchall()
+    again: set[tuple[str, datetime]] = set()
+    for centre, hour, day in late:
+        if kept <= hour < upto:
+            for table in (
+                "presence_minute_rolled",
+                "presence_hour_rolled",
+                "presence_hour_department_rolled",
+            ):
+                connection.execute(
+                    f"delete from {table} where centre = %s and bucket >= %s and bucket < %s",
+                    [centre, hour, hour + timedelta(hours=1)],
+                )
+            _add_hours(connection, hour, hour + timedelta(hours=1), centre)
+            if day < days:
+                again.add((centre, day))
+    for centre, day in again:
+        for table in ("presence_day_rolled", "presence_day_department_rolled"):
+            connection.execute(f"delete from {table} where centre = %s and bucket = %s", [centre, day])
+        _add_days(connection, day, day + timedelta(days=1), centre)
+
+
+def roll_events(connection: Connection, now: datetime) -> bool:
+    """Counts the events that have arrived since the line, by when they occurred; True if there is more to do."""
+    with connection.transaction():
+        row = connection.execute("select upto from rollup where name = 'events' for update").fetchone()
+        if row is None:
+            first = connection.execute("select min(arrived_at) from event").fetchone()
+            if first is None or first[0] is None:
+                return False
+            row = (_hour(first[0]),)
+            connection.execute("insert into rollup values ('events', %s, %s)", [row[0], row[0]])
+        upto, last = row[0], _hour(now - SETTLED)
+        end = min(last, upto + EVENT_STRIDE)
+        if end <= upto:
+            return False
+        for part, zone in (("hour", "UTC"), ("day", "Asia/Shanghai")):
+            connection.execute(
+                f"insert into event_{part}_rolled as old (bucket, centre, kind, window_id, number)"
+                f" select date_trunc('{part}', occurred_at, '{zone}') as bucket, centre, kind, coalesce(window_id, '') as at, count(*)"
+                " from event where arrived_at >= %s and arrived_at < %s group by 1, 2, 3, 4 order by 2, 3, 4, 1"
+                " on conflict (centre, kind, window_id, bucket) do update set number = old.number + excluded.number",
+                [upto, end],
+            )
+        connection.execute("update rollup set upto = %s, days_upto = %s where name = 'events'", [end, end])
+    return end < last
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def _day(connection: Connection, moment: datetime) -> datetime:
+    """China's midnight at or before a moment."""
+    row = connection.execute(
+        "select date_trunc('day', %s::timestamptz, 'Asia/Shanghai')", [moment]
+    ).fetchone()
+    assert row is not None
+    found: datetime = row[0]
+    return found
