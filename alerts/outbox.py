@@ -42,7 +42,8 @@ on conflict (idempotency_key) do nothing
 # now(), not clock_timestamp(), against next_try_at: a volatile function cannot be looked up in an index.
 _LEASE = """
 with due as (
-    select o.message_id, o.state = 'leased' as was_leased,
+    select o.message_id, o.state = 'leased' or coalesce(o.last_error like %(unclear)s, false) as unclear,
+           o.last_error is not null as asked,
            coalesce((f.state = 'revoked') <> (o.template = %(correction)s), false) as obsolete,
            coalesce(coalesce(f.opened_at, o.created_at) <= (
                select max(real_at) from heartbeat where role = %(restored)s), false) as before_restore
@@ -55,14 +56,16 @@ with due as (
           and e.state = 'leased' and e.leased_until > clock_timestamp() and e.message_id < o.message_id))
     order by o.next_try_at, o.message_id limit %(limit)s for update of o skip locked)
 update outbox o
-set state = case when obsolete then 'skipped' else 'leased' end,
-    reason = case when obsolete and o.template = %(correction)s then 'reopened' when obsolete then 'revoked' end,
-    leased_by = case when obsolete then null else %(by)s end,
-    leased_until = case when obsolete then null else clock_timestamp() + %(span)s end,
-    attempts = attempts + case when obsolete then 0 else 1 end
-from due where o.message_id = due.message_id
+set state = case when gone then 'skipped' else 'leased' end,
+    reason = case when gone and o.template = %(correction)s then 'reopened' when gone then 'revoked' end,
+    leased_by = case when gone then null else %(by)s end,
+    leased_until = case when gone then null else clock_timestamp() + %(span)s end,
+    attempts = attempts + case when gone then 0 else 1 end
+from (select message_id, obsolete, unclear or before_restore as in_doubt,
+             obsolete and not (unclear or (before_restore and not asked)) as gone from due) as due
+where o.message_id = due.message_id
 returning o.message_id, o.idempotency_key, o.finding_id, o.phone, o.channel, o.template, o.params, o.attempts,
-          o.created_at, o.ack_token, o.last_error, due.was_leased, due.obsolete, due.before_restore
+          o.created_at, o.ack_token, due.in_doubt, due.obsolete, due.gone
 """
 
 _HELD = "message_id = %(id)s and state = 'leased' and leased_by = %(by)s and attempts = %(attempts)s"
@@ -74,6 +77,7 @@ class Leased:
 
     ``in_doubt``: an earlier try may have reached the gateway, also one that a restored backup knows nothing of; ask before
     sending again, where the hook can.
+    ``obsolete``: no longer true, so never to be sent; in doubt it is leased only to learn whether it has been.
     """
 
     message_id: int
@@ -88,6 +92,7 @@ class Leased:
     leased_by: str
     has_ack: bool
     in_doubt: bool
+    obsolete: bool
 
 
 def insert_rows(connection: Connection, rows: Plan, *, give_up_after: timedelta = GIVE_UP_AFTER) -> int:
@@ -121,7 +126,8 @@ def notify(connection: Connection, table: str = "outbox") -> None:
 
 
 def withdraw_cards(connection: Connection, finding_id: str) -> int:
-    """Takes back what waits to be sent about a finding that is revoked; what is being sent right now is left alone."""
+    """Takes back what waits to be sent about a finding that is revoked; what is being sent right now, or may have been
+    sent, is left alone: the sender finds out."""
     return _withdraw(connection, finding_id, "template <> %s", Reason.REVOKED)
 
 
@@ -132,8 +138,9 @@ def withdraw_corrections(connection: Connection, finding_id: str) -> int:
 
 def _withdraw(connection: Connection, finding_id: str, which: str, reason: Reason) -> int:
     cursor = connection.execute(
-        f"update outbox set state = 'skipped', reason = %s where finding_id = %s and state = 'ready' and {which}",
-        (reason.value, finding_id, CORRECTION),
+        f"update outbox set state = 'skipped', reason = %s where finding_id = %s and state = 'ready' and {which}"
+        " and (last_error is null or last_error not like %s)",
+        (reason.value, finding_id, CORRECTION, UNCLEAR + "%"),
     )
     return cursor.rowcount
 
@@ -162,24 +169,23 @@ def lease(connection: Connection, *, channel: str, limit: int, by: str, seconds:
     """Takes up to ``limit`` messages of a channel that are due, for ``seconds`` of real time. Commit before sending.
 
     What a revocation (or its undoing) has made untrue is taken out of the queue on the way: after a correction, the
-    card itself must not arrive. For the same reason a correction waits while its card is being sent.
+    card itself must not arrive. For the same reason a correction waits while its card is being sent. What may have
+    arrived before is not called skipped unasked: a phone may show it.
     """
     values = {"channel": channel, "limit": limit, "by": by, "span": timedelta(seconds=seconds)}
+    values |= {"correction": CORRECTION, "hold": HOLD, "restored": RESTORED, "unclear": UNCLEAR + "%"}
     with connection.cursor(row_factory=dict_row) as cursor:
         while limit > 0:
-            names = {"correction": CORRECTION, "hold": HOLD, "restored": RESTORED}
-            rows = cursor.execute(_LEASE, values | names).fetchall()
-            taken = [row for row in rows if not row.pop("obsolete")]
+            rows = cursor.execute(_LEASE, values).fetchall()
+            taken = [row for row in rows if not row.pop("gone")]
             if taken or not rows:
                 return [_leased(row, by) for row in sorted(taken, key=lambda row: row["message_id"])]
     return []
 
 
 def _leased(row: dict[str, Any], by: str) -> Leased:
-    was_leased, before_restore = row.pop("was_leased"), row.pop("before_restore")
-    unclear = (row.pop("last_error") or "").startswith(UNCLEAR)
     has_ack = row.pop("ack_token") is not None
-    return Leased(**row, leased_by=by, has_ack=has_ack, in_doubt=was_leased or before_restore or unclear)
+    return Leased(**row, leased_by=by, has_ack=has_ack)
 
 
 def _held(message: Leased) -> dict[str, Any]:

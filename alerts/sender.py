@@ -183,10 +183,11 @@ class Sender:
     def _deliver(self, hook: Hook, message: Leased) -> Handed:
         """In a thread of its channel; touches no database."""
         outgoing = self._outgoing(message)
-        if message.in_doubt and isinstance(hook, CanQuery):
-            known = hook.query(message.idempotency_key)
-            if known is not None:
-                return known
+        if message.in_doubt and (known := _ask(hook, message)) is not None:
+            return known
+        if message.obsolete:
+            # Ready again, and no longer in doubt: the next lease takes it out of the queue, or finds it true after all.
+            raise SendError("the gateway does not say that it has it, and it is no longer true")
         with metrics.SECONDS.labels(message.channel).time():
             return hook.send(outgoing)
 
@@ -319,3 +320,20 @@ def _about(message: Leased, **more: str) -> dict[str, object]:
         **params,
         **more,
     }
+
+
+def _ask(hook: Hook, message: Leased) -> Handed | None:
+    """What became of an earlier try; None if the gateway has nothing under its key or answers no questions.
+
+    Raises:
+        UnclearSendError: it could not be asked just now. The doubt remains: sending unasked could send twice.
+    """
+    if not isinstance(hook, CanQuery):
+        return None
+    try:
+        return hook.query(message.idempotency_key)
+    except SendError as error:
+        if error.permanent:
+            log.warning("message %s: the gateway answers no questions: %s", message.message_id, error.reason)
+            return None
+        raise UnclearSendError(f"cannot be asked: {error.reason}", retry_after=error.retry_after) from None

@@ -91,6 +91,36 @@ def test_asking_first_saves_a_second_message_at_a_gateway_without_memory(
     assert desk.states() == {"sent": 1}
 
 
+def test_a_gateway_that_cannot_be_asked_just_now_is_asked_later_and_not_sent_to(
+    desk: Desk, gateway: FakeGateway
+) -> None:
+    desk.issue(make_finding(window="A09"))
+    gateway.always = Behaviour("accept_twice")
+    gateway.will(Behaviour("cut", accept=True))
+    hook, answers = gateway.hook(), [SendError("gateway not reached")]
+    asks = hook.query
+    hook.query = lambda key: (_ for _ in ()).throw(answers.pop()) if answers else asks(key)
+    desk.drain(desk.sender(hook))
+    assert not answers
+    assert gateway.counts() == {"f1:p1:opened": {"accepted": 1, "requests": 1}}
+    assert desk.states() == {"sent": 1}
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_a_card_revoked_while_nobody_knew_whether_it_arrived_is_recorded_as_it_was(
+    desk: Desk, gateway: FakeGateway, arrived: bool
+) -> None:
+    desk.issue(make_finding(window="A09"))
+    gateway.will(Behaviour("cut", accept=arrived))
+    sender = desk.sender(gateway.hook())
+    sender.step()
+    desk.issue(make_finding(window="A09", state="revoked", revoked_at=NOW), "revoked")
+    desk.drain(sender)
+    card = "sent" if arrived else "skipped"
+    assert desk.rows("state", "template <> 'finding.correction'") == [card]
+    assert gateway.counts()["f1:p1:opened"]["accepted"] == int(arrived)
+
+
 def test_the_fake_without_memory_does_accept_twice(desk: Desk, gateway: FakeGateway) -> None:
     """Guards the test above: not asking would show."""
     desk.issue(make_finding(window="A09"))
