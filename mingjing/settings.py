@@ -35,6 +35,12 @@ class Settings(KafkaSettings, NameSettings):
     database_password_file: Path | None = Field(
         None, description="file with the password for the address above"
     )
+    keep_observations: int = Field(35, ge=8, description="days for which each observation is kept")
+    keep_minutes: int = Field(90, ge=8, description="days for which presence is kept minute by minute")
+    keep_metrics: int = Field(400, ge=8, description="days for which metrics are kept")
+    keep_events: int | None = Field(
+        None, ge=366, description="days for which events are kept; empty: for ever"
+    )
     centre: Path | None = Field(
         None, description="the centre file, or a folder of them; default: centre.yaml in the data folder"
     )
@@ -176,6 +182,10 @@ class Settings(KafkaSettings, NameSettings):
             },
             "database": self.database.get_secret_value(),
             "database_password_file": self.database_password_file,
+            "keep_observations": self.keep_observations,
+            "keep_minutes": self.keep_minutes,
+            "keep_metrics": self.keep_metrics,
+            "keep_events": self.keep_events,
             "centre": self.centre_file,
             "clock": self.clock,
             "models": self.models_folder,
