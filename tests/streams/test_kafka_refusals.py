@@ -1,0 +1,275 @@
+"""A broker that asks who is there (TLS, passwords, rights) and would make topics by itself: what it refuses is said in one
+sentence, soon; and nobody of ours makes it make a topic."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
+
+from domain.errors import LogError, LogRefusedError
+from streams.kafka_admin import KafkaAdmin, wait_for_kafka
+from streams.kafka_publisher import KafkaPublisher
+from streams.kafka_security import KafkaSecurity
+from streams.topic_plan import TopicPlan
+from tests.kafka import cluster as kafka
+from tests.kafka.cluster import KafkaCluster
+
+pytestmark = [pytest.mark.kafka, pytest.mark.process]
+
+#: Any of the refusals below within this; a hang would take 20 to 40 s.
+SOON = 5.0
+
+
+DESCRIBE, ALL = 8, 2
+
+
+class CreateAclsResponse(Response):
+    API_KEY, API_VERSION = 30, 1
+    SCHEMA = Schema(("throttle", Int32), ("results", Array(("code", Int16), ("message", String("utf-8")))))
+
+
+class CreateAclsStruct(RequestStruct):
+    API_KEY, API_VERSION, RESPONSE_TYPE = 30, 1, CreateAclsResponse
+    SCHEMA = Schema(
+        (
+            "creations",
+            Array(
+                ("resource_type", Int8),
+                ("resource_name", String("utf-8")),
+                ("pattern_type", Int8),
+                ("principal", String("utf-8")),
+                ("host", String("utf-8")),
+                ("operation", Int8),
+                ("permission", Int8),
+            ),
+        )
+    )
+
+
+class CreateAcls(Request[CreateAclsStruct]):
+    """Kafka's request to add rights, which aiokafka does not have."""
+
+    API_KEY = 30
+
+    def __init__(self, rights: Sequence[tuple[str, int, str]]) -> None:
+        self._rights = rights
+
+    def build(self, struct: type[CreateAclsStruct]) -> CreateAclsStruct:
+        topic, literal, allowed = 2, 3, 3
+        return struct(
+            [(topic, name, literal, f"User:{user}", "*", to, allowed) for user, to, name in self._rights]
+        )
+
+
+class Guarded(KafkaCluster):
+    """With rights: everything is allowed to everybody except the topics ``read-only`` and ``forbidden``."""
+
+    def allow(self, *rights: tuple[str, int, str]) -> None:
+        """(user, operation, topic); nobody else has a right on that topic then."""
+
+        async def ask() -> None:
+            async with KafkaAdmin(self.plain_servers) as admin:
+                answer = await admin._client._send_request(CreateAcls(rights))
+                assert all(code == 0 for code, _ in answer.results), answer
+
+        asyncio.run(ask())
+
+    def topics(self) -> set[str]:
+        """As seen from the inside."""
+
+        async def ask() -> set[str]:
+            async with KafkaAdmin(self.plain_servers) as admin:
+                return set(await admin._client.list_topics())
+
+        return {name for name in asyncio.run(ask()) if not name.startswith("__")}
+
+
+@pytest.fixture(scope="module")
+def guarded(_kafka_jars: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with pytest.MonkeyPatch.context() as patch:
+        authorizer = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"
+        for name, value in {
+            "auto.create.topics.enable": "true",
+            "authorizer.class.name": authorizer,
+            "allow.everyone.if.no.acl.found": "true",
+            "super.users": "User:ANONYMOUS",
+        }.items():
+            patch.setitem(kafka.SETTINGS, name, value)
+        with Guarded(tmp_path_factory.mktemp("guarded") / "cluster", security="SASL_SSL") as cluster:
+            asyncio.run(make(cluster, "open", "read-only", "forbidden", small={"max.message.bytes": "2000"}))
+            cluster.allow(("mingjing", DESCRIBE, "read-only"), ("somebody", ALL, "forbidden"))
+            (cluster.folder / "password").write_text(cluster.password + "\n", "utf-8")
+            (cluster.folder / "wrong").write_text("not it", "utf-8")
+            yield cluster
+
+
+async def make(cluster: KafkaCluster, *names: str, **more: dict[str, str]) -> None:
+    plans = [TopicPlan(name, 2, 1, {}) for name in names]
+    plans += [TopicPlan(name, 2, 1, settings) for name, settings in more.items()]
+    async with KafkaAdmin(cluster.plain_servers) as admin:
+        await admin.create(plans)
+
+
+def security(cluster: KafkaCluster, **changes: Any) -> KafkaSecurity:
+    assert cluster.certificates is not None
+    given: dict[str, Any] = {
+        "protocol": "sasl_ssl",
+        "username": cluster.username,
+        "password_file": cluster.folder / "password",
+        "ca_file": cluster.certificates.ca,
+    }
+    return KafkaSecurity(**(given | changes))
+
+
+def publisher(cluster: KafkaCluster, **changes: Any) -> KafkaPublisher:
+    return KafkaPublisher(cluster.servers, security=security(cluster, **changes))
+
+
+def read(cluster: KafkaCluster, topic: str) -> list[bytes]:
+    async def ask() -> list[bytes]:
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=cluster.plain_servers, auto_offset_reset="earliest"
+        )
+        await consumer.start()
+        try:
+            ends = await consumer.end_offsets(consumer.assignment())
+            found: list[bytes] = []
+            while len(found) < sum(ends.values()):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    found += [record.value for record in records]
+            return found
+        finally:
+            await consumer.stop()
+
+    return asyncio.run(ask())
+
+
+@contextlib.contextmanager
+def refused(words: str) -> Iterator[None]:
+    """In one sentence with these words, and soon."""
+    started = time.monotonic()
+    with pytest.raises(LogRefusedError, match=words) as caught:
+        yield
+    assert time.monotonic() - started < SOON
+    assert "\n" not in str(caught.value)
+    assert kafka.PASSWORD not in str(caught.value)
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", None])
+def test_the_right_password_is_let_in(guarded: Guarded, mechanism: str | None) -> None:
+    value = f"by {mechanism}".encode()
+    with publisher(guarded, mechanism=mechanism) as door:
+        door.publish("open", [(b"k", value)])
+    assert value in read(guarded, "open")
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
+def test_a_wrong_password_is_said(guarded: Guarded, mechanism: str) -> None:
+    wrong = {"mechanism": mechanism, "password_file": guarded.folder / "wrong"}
+    with publisher(guarded, **wrong) as door, refused(r"does not know user 'mingjing' .*PASSWORD_FILE"):
+        door.publish("open", [(b"k", b"v")])
+
+
+def test_a_mended_password_file_counts_without_a_restart(guarded: Guarded, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text("not yet")
+    secured = security(guarded, password_file=file)
+    with KafkaPublisher(guarded.servers, security=secured, away=0.0) as door:
+        with refused("does not know"):
+            door.publish("open", [(b"k", b"v")])
+        file.write_text(guarded.password)
+        door.publish("open", [(b"k", b"mended")])
+    assert b"mended" in read(guarded, "open")
+
+
+def test_a_certificate_of_another_authority_is_said(guarded: Guarded) -> None:
+    assert guarded.certificates is not None
+    with publisher(guarded, ca_file=guarded.certificates.stranger_ca) as door, refused("KAFKA_CA_FILE"):
+        door.publish("open", [(b"k", b"v")])
+
+
+def test_the_name_of_the_host_is_checked_unless_told_otherwise(guarded: Guarded) -> None:
+    assert guarded.certificates is not None
+    # The certificate is for 127.0.0.1 and localhost; this is another name of the same listener.
+    servers = [guarded.servers[0].replace("127.0.0.1", "0.0.0.0")]
+    for check, expected in ((True, refused("another host")), (False, contextlib.nullcontext())):
+        with expected:
+            wait_for_kafka(servers, security(guarded, check_hostname=check), [], threading.Event())
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"protocol": "plaintext"}, "speaks TLS, but MINGJING_KAFKA_SECURITY=plaintext"),
+        ({"protocol": "ssl"}, "asks for a password"),
+    ],
+)
+def test_speaking_another_way_than_the_broker_is_said(
+    guarded: Guarded, given: dict[str, str], words: str
+) -> None:
+    assert guarded.certificates is not None
+    if given["protocol"] == "ssl":
+        given = given | {"ca_file": guarded.certificates.ca}
+    with KafkaPublisher(guarded.servers, security=KafkaSecurity(**given)) as door, refused(words):
+        door.publish("open", [(b"k", b"v")])
+
+
+def test_tls_and_passwords_to_a_plain_broker_are_said(guarded: Guarded) -> None:
+    for protocol, words in (("sasl_ssl", "does not speak TLS"), ("sasl_plaintext", "asks for no password")):
+        files = {} if protocol == "sasl_ssl" else {"ca_file": None}
+        plain = security(guarded, protocol=protocol, **files)
+        with KafkaPublisher(guarded.plain_servers, security=plain) as door, refused(words):
+            door.publish("open", [(b"k", b"v")])
+
+
+def test_a_missing_topic_is_said_and_not_made(guarded: Guarded) -> None:
+    before = guarded.topics()
+    with publisher(guarded) as door:
+        for _ in range(2):
+            with refused("no topic 'case-evnets': `mingjing topics create`"):
+                door.publish("case-evnets", [(b"k", b"v")])
+        with refused("no topic"):
+            wait_for_kafka(guarded.servers, security(guarded), ["open", "observatoins"], threading.Event())
+    # This very broker makes a topic for whoever merely asks for it:
+    assert guarded.topics() == before
+    with contextlib.suppress(Exception):
+        read(guarded, "asked-for")
+    assert "asked-for" in guarded.topics()
+
+
+def test_a_topic_without_the_right_to_write_or_to_see_is_said(guarded: Guarded) -> None:
+    with publisher(guarded) as door:
+        for topic in ("read-only", "forbidden"):
+            with refused(f"use topic '{topic}'"):
+                door.publish(topic, [(b"k", b"v")])
+        door.publish("open", [(b"k", b"after the refusals")])
+    assert b"after the refusals" in read(guarded, "open")
+
+
+def test_a_worker_that_waits_for_kafka_can_be_stopped(guarded: Guarded) -> None:
+    stop, said = threading.Event(), []
+
+    def wait() -> None:
+        try:
+            wait_for_kafka(["127.0.0.1:1"], KafkaSecurity(), [], stop, pause=0.01)
+        except LogError as error:
+            said.append(error)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    waiting.join(0.2)
+    assert waiting.is_alive()
+    stop.set()
+    waiting.join(5)
+    assert not waiting.is_alive()
+    assert not said
