@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 
-from domain.centre import load_centre
+from domain.centre_folder import load_centres
 from domain.clock import Clock
 from domain.errors import SettingsError
 from domain.working_time import Calendar
@@ -85,7 +85,7 @@ def make_clock(settings: Settings, time_source: Callable[[], float] = time.time)
         real, sim, speed = (float(part) for part in spec.split(":")[1:])
     except ValueError:
         raise SettingsError(f"MINGJING_CLOCK: expected '{WORKDAYS}:REAL:SIM:SPEED', not '{spec}'") from None
-    calendar = load_centre(settings.centre_file).working_time
+    calendar = load_centres(settings.centre_file).first.working_time
     return WorkdayClock(time_source, real_start=real, sim_start=sim, speed=speed, calendar=calendar)
 
 

@@ -69,13 +69,20 @@ def _data_folder(settings: Settings) -> tuple[Verdict, str]:
 
 
 def _centre(settings: Settings) -> tuple[Verdict, str]:
-    from domain.centre import load_centre
+    from domain.centre_folder import load_centres
 
     if not settings.centre_file.exists():
         return "bad", f"{settings.centre_file} is missing (MINGJING_CENTRE)"
-    centre = load_centre(settings.centre_file)
-    counts = f"{len(centre.windows)} windows, {len(centre.items)} items, {len(centre.cameras)} cameras"
-    return "ok", f"{centre.centre.name or centre.centre.id}: {counts}"
+    centres = load_centres(settings.centre_file)
+    centres.refuse_problems()
+    windows, items, cameras = (
+        sum(len(getattr(centre, name)) for centre in centres.values())
+        for name in ("windows", "items", "cameras")
+    )
+    first = centres.first.centre
+    name = f"{len(centres)} centres" if centres.several else first.name or first.id
+    ignored = f"; ignored, no centre files: {', '.join(centres.ignored)}" if centres.ignored else ""
+    return "ok", f"{name}: {windows} windows, {items} items, {cameras} cameras{ignored}"
 
 
 def _database(settings: Settings) -> tuple[Verdict, str]:

@@ -16,7 +16,9 @@ import typer
 
 from detectors.cases import judge_case
 from domain.cases import RANK
-from domain.centre import Centre, load_centre
+from domain.centre import Centre
+from domain.centre_folder import load_centres
+from domain.centres import Centres
 from domain.errors import EventError, InputError
 from domain.events import MAX_LINE, Event, clean, content_hash, event_to_json, parse_line
 from domain.findings import Finding, finding_to_json
@@ -56,17 +58,17 @@ class Rejection:
 class Replay:
     """Takes lines, then judges case by case; keeps the events, never all findings at once."""
 
-    centre: Centre
+    centres: Centres
     rejected: list[Rejection] = field(default_factory=list)
     taken: int = 0
     duplicates: int = 0
     last: datetime | None = None
-    _cases: dict[str, list[tuple[int, Event]]] = field(default_factory=dict, repr=False)
+    _cases: dict[tuple[str, str], list[tuple[int, Event]]] = field(default_factory=dict, repr=False)
     _known: dict[str, dict[str, Event]] = field(default_factory=dict, repr=False)
 
     def read(self, lines: Iterable[bytes | str]) -> None:
         """Takes every line; blank ones are skipped, bad ones and conflicts are kept with their reason."""
-        centre, windows = self.centre.centre.id, self.centre.window_ids
+        checks = self.centres.checks
         for number, line in enumerate(lines, start=1):
             if number == 1:
                 line = (
@@ -77,14 +79,16 @@ class Replay:
             if not line.strip():
                 continue
             try:
-                event = parse_line(line, centre=centre, windows=windows)
+                event = parse_line(line, **checks)
             except EventError as error:
                 self.rejected.append(Rejection(number, error.code, error.field, error.reason, _shown(line)))
                 continue
             self._take(number, event, line)
 
     def _take(self, number: int, event: Event, line: bytes | str) -> None:
-        known = self._known.setdefault(intern(event.source), {}).setdefault(event.event_id, event)
+        several = self.centres.several
+        source = f"{event.centre}/{event.source}" if several else event.source
+        known = self._known.setdefault(intern(source), {}).setdefault(event.event_id, event)
         if known is not event:
             if content_hash(known) == content_hash(event):
                 self.duplicates += 1
@@ -100,21 +104,22 @@ class Replay:
             self.last = moment
         # Staffing, queue and rating events are taken and checked; no time limit depends on them.
         if event.case is not None and event.kind in RANK:
-            self._cases.setdefault(intern(event.case), []).append((number, event))
+            centre = event.centre if several and event.centre else self.centres.first.centre.id
+            self._cases.setdefault((centre, intern(event.case)), []).append((number, event))
 
     @property
     def cases(self) -> int:
         return len(self._cases)
 
     def judge(self, until: datetime | None = None) -> Iterator[list[Finding]]:
-        """The findings of each case as of ``until`` (default: the last event), by case number; adds ineffective events."""
+        """The findings of each case as of ``until`` (default: the last event), by centre and case number; adds ineffective events."""
         now = until or self.last
         if now is None:
             return
         now = now.astimezone(UTC)
-        for number in sorted(self._cases):
-            entries = self._cases[number]
-            verdict = judge_case([event for _, event in entries], self.centre, now)
+        for key in sorted(self._cases):
+            entries = self._cases[key]
+            verdict = judge_case([event for _, event in entries], self.centres[key[0]], now)
             for event, code, reason in verdict.ineffective:
                 line = next(line for line, other in entries if other is event)
                 raw = _shown(_dumps(event_to_json(event)))
@@ -134,14 +139,16 @@ class ReplayResult:
     cases: int
 
 
-def replay(centre: Centre, lines: Iterable[bytes | str], until: datetime | None = None) -> ReplayResult:
+def replay(
+    centre: Centre | Centres, lines: Iterable[bytes | str], until: datetime | None = None
+) -> ReplayResult:
     """Judges a file of events. For very large files use :class:`Replay`, which keeps no findings.
 
     Args:
         lines: JSONL lines, text or UTF-8 bytes, in order of arrival.
         until: the "now" at the end; events after it are not taken. None: the moment of the last event.
     """
-    run = Replay(centre)
+    run = Replay(centre if isinstance(centre, Centres) else Centres.of(centre))
     run.read(lines)
     findings = tuple(finding for group in run.judge(until) for finding in group)
     rejected = tuple(sorted(run.rejected, key=lambda r: r.line))
@@ -181,7 +188,12 @@ def parse_until(text: str, centre: Centre) -> datetime:
 
 
 def replay_command(
-    centre: Annotated[Path, typer.Argument(help="中心文件 · the centre file", metavar="CENTRE.yaml")],
+    centre: Annotated[
+        Path,
+        typer.Argument(
+            help="中心文件或其文件夹 · the centre file, or a folder of them", metavar="CENTRE.yaml"
+        ),
+    ],
     events: Annotated[
         Path,
         typer.Argument(help="事件文件，- 为标准输入 · events, - for standard input", metavar="EVENTS.jsonl"),
@@ -203,8 +215,9 @@ def replay_command(
     ] = None,
 ) -> None:
     """重放事件文件 · The live rules over a file of events. Exit status 3 if a line was refused."""
-    rules = load_centre(centre)
-    moment = None if until is None else parse_until(until, rules)
+    rules = load_centres(centre)
+    rules.refuse_problems()
+    moment = None if until is None else parse_until(until, rules.first)
     run = Replay(rules)
     with ExitStack() as files:
         source = sys.stdin.buffer if str(events) == "-" else files.enter_context(_open_events(events))
@@ -218,7 +231,7 @@ def replay_command(
                 count[0] += 1
                 count[1] += finding.state == "open"
                 if found_file is not None:
-                    found_file.write(_dumps(finding_to_json(finding, rules.zone)) + "\n")
+                    found_file.write(_dumps(finding_to_json(finding, rules[finding.centre].zone)) + "\n")
         run.rejected.sort(key=lambda r: r.line)
         if rejected_file is not None:
             for row in run.rejected:
@@ -245,7 +258,7 @@ def _open_out(path: Path | None, files: ExitStack) -> TextIO | None:
 
 
 def _summarise(run: Replay, until: datetime | None, counts: dict[str, list[int]]) -> None:
-    at = "–" if until is None else until.astimezone(run.centre.zone).isoformat()
+    at = "–" if until is None else until.astimezone(run.centres.first.zone).isoformat()
     typer.echo(f"截至 until {at}")
     typer.echo(
         f"事件 events {run.taken} · 重复 duplicates {run.duplicates} · 办件 cases {run.cases} · "

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from domain.centre import load_centre
+from domain.centre_folder import load_centres
 from domain.errors import SettingsError
 from mingjing.folder import FolderLock
 from mingjing.ports import check_port
@@ -18,7 +18,7 @@ from mingjing.system import keep_running, say, system_children, write_secret
 
 
 def start_command(
-    centre: Annotated[Path, typer.Argument(help="中心文件 · the centre file")],
+    centre: Annotated[Path, typer.Argument(help="中心文件或其文件夹 · the centre file, or a folder of them")],
     data: Annotated[
         Path | None,
         typer.Option("--data", help="数据目录 · data folder (MINGJING_DATA)", show_default=False),
@@ -36,12 +36,17 @@ def run_centre(settings: Settings) -> None:
     """Runs until Ctrl-C or SIGTERM.
 
     Raises:
-        CentreFileError: the centre file is broken.
+        CentreFileError, CentreFilesError: centre files are broken; each defect is named.
         SettingsError: the folder is in use, a port is taken, the clock is not the real one.
     """
     if settings.clock != "real":
         raise SettingsError("MINGJING_CLOCK: a real centre runs on the real clock")
-    centre = load_centre(settings.centre_file)
+    centres = load_centres(settings.centre_file, kept=settings.kept_centres)
+    # Whoever is at the terminal can mend them; a process that starts again by itself goes on with what was good last.
+    centres.refuse_problems()
+    windows = sum(len(centre.windows) for centre in centres.values())
+    cameras = sum(len(centre.cameras) for centre in centres.values())
+    title = f"{len(centres)} 个中心 centres" if centres.several else centres.first.centre.name
     with FolderLock(settings.data) as lock:
         check_port(settings.wall_host, settings.wall_port, option="MINGJING_WALL_PORT")
         check_port(settings.door_host, settings.door_port, option="MINGJING_DOOR_PORT")
@@ -50,12 +55,14 @@ def run_centre(settings: Settings) -> None:
             write_secret(keys, f"first:{secrets.token_urlsafe(24)}\n")
             settings = settings.model_copy(update={"api_keys_file": keys})
         names = ["worker", "wall", "rules", "sender", "door"]
-        if centre.cameras:
+        if cameras:
             names.insert(3, "cameras")
         say(
-            f"[bold]明镜 Mingjing[/bold] · {centre.centre.name} · {len(centre.windows)} 个窗口 windows,"
-            f" {len(centre.cameras)} 台摄像机 cameras\n数据目录 data folder: {settings.data}"
+            f"[bold]明镜 Mingjing[/bold] · {title} · {windows} 个窗口 windows,"
+            f" {cameras} 台摄像机 cameras\n数据目录 data folder: {settings.data}"
         )
+        if centres.ignored:
+            say(f"已忽略 ignored (no centre files): {', '.join(centres.ignored)}")
 
         def when_up(seconds: float) -> None:
             say(

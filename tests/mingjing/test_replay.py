@@ -9,6 +9,7 @@ from datetime import datetime
 import pytest
 
 from domain.centre_file import parse_centre
+from domain.centre_folder import load_centres
 from mingjing.cli import main
 from mingjing.replay import parse_until, replay
 
@@ -162,3 +163,24 @@ def test_a_missing_events_file_and_a_bad_until_end_with_2(run, tmp_path, capsys)
         main(["replay", str(tmp_path / "centre.yaml"), str(tmp_path / "none.jsonl")])
     assert end.value.code == 2
     assert "none.jsonl" in capsys.readouterr().err
+
+
+def test_a_folder_of_centres_keeps_cases_of_one_number_apart(tmp_path):
+    for code, days in (("530502", 3), ("530521", 10)):
+        text = CENTRE.replace("530502", code).replace("{days: 3}", f"{{days: {days}}}")
+        (tmp_path / f"{code}.yaml").write_text(text, "utf-8")
+    centres = load_centres(tmp_path)
+    both = [
+        line("1", "case.accepted", "02T09:30:00", centre=code) for code in ("530502", "530521", "110000")
+    ] + [ACCEPTED]
+    until = datetime.fromisoformat("2026-03-12T09:00:00+08:00")
+    result = replay(centres, both, until)
+    assert [(row.line, row.code) for row in result.rejected] == [(3, "unknown_centre"), (4, "missing_centre")]
+    assert {finding.centre for finding in result.findings} == {"530502", "530521"}
+    assert {f.centre for f in result.findings if f.rule == "time_limit.legal"} == {"530502"}
+    alone = [
+        finding
+        for code, row in zip(centres, both, strict=False)
+        for finding in replay(centres[code], [row], until).findings
+    ]
+    assert list(result.findings) == alone
