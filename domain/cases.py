@@ -66,6 +66,10 @@ class Case:
     #: Moments of events that lie ahead of the moment asked for.
     ahead: datetime | None = None
     _named: tuple[tuple[int, str | None, str | None], ...] = field(default=(), repr=False)
+    #: What else names the case (fees, ratings, queue, certificates), in order; no clock of rule 1–10 depends on it.
+    others: tuple[Event, ...] = ()
+    #: The earliest of those that lies ahead.
+    others_ahead: datetime | None = None
 
     @property
     def number(self) -> str | None:
@@ -95,15 +99,24 @@ class Case:
 def fold_case(events: Iterable[Event], now: datetime) -> Case:
     """Orders the events of one case. Duplicates count once; events after ``now`` are not taken."""
     stand, _ = without_duplicates(events)
+    now = now.astimezone(UTC)
     keyed = sorted(
         ((order_key(event), event) for event in stand if event.kind in RANK), key=lambda pair: pair[0]
     )
-    now = now.astimezone(UTC)
     taken = [(key[0], event) for key, event in keyed if key[0] <= now]
+    beside = (
+        sorted(
+            ((order_key(event), event) for event in stand if event.kind not in RANK), key=lambda pair: pair[0]
+        )
+        if len(keyed) < len(stand)
+        else []
+    )
     steps = tuple(Step(i, at, event) for i, (at, event) in enumerate(taken))
     return Case(
         steps,
         next((step for step in steps if step.kind in STOPS), None),
         keyed[len(taken)][0][0] if len(taken) < len(keyed) else None,
         tuple((step.index, step.event.item, step.event.window) for step in steps),
+        tuple(event for key, event in beside if key[0] <= now),
+        next((key[0] for key, _ in beside if key[0] > now), None),
     )

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import AfterValidator, Field, StrictInt, model_validator
 
+from domain.model import Model
 from domain.working_time import Calendar, known_bases, parse_hours, parse_week
 
 Unit = Literal["working_day", "calendar_day"]
@@ -36,12 +37,6 @@ Code = Annotated[str, AfterValidator(_text)]
 #: Ten years: a longer limit is a slip of the finger.
 Days = Annotated[StrictInt, Field(ge=1, le=3660)]
 Point = Annotated[tuple[float, float], Field(description="x, y in 0–1 of the picture")]
-
-
-class Model(BaseModel):
-    """Base: unknown keys are an error, values do not change after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class CentreInfo(Model):

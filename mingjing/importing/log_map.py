@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from domain.centre import CalendarSettings, CentreInfo, Item, Model, Rules
+from domain.centre import CalendarSettings, CentreInfo, Item, Rules
 from domain.errors import InputError
 from domain.events import KINDS
+from domain.model import Model
 
 FIRST_EVENT = "first_event"
 LAST_EVENT = "last_event"

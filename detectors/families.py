@@ -1,0 +1,20 @@
+"""Every family whose subject is not a case, in the order of their names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from detectors.family import Family
+from domain.centre import Centre
+from domain.events import Event
+
+FAMILIES: tuple[Family, ...] = ()
+
+
+def subjects_of(event: Event, centre: Centre) -> Iterator[tuple[Family, str]]:
+    """Each family that is on and wants the event, with the subject it speaks of."""
+    for family in FAMILIES:
+        if event.kind in family.kinds and family.wanted(centre):
+            name = family.name_of(event, centre)
+            if name is not None:
+                yield family, name
