@@ -20,16 +20,23 @@ log = logging.getLogger(__name__)
 
 
 def add_agents(
-    app: faust.App, intakes: Mapping[str, Intake[Any]], *, batch_size: int, batch_wait: float, partitions: int
+    app: faust.App,
+    intakes: Mapping[str, Intake[Any]],
+    *,
+    batch_size: int,
+    batch_wait: float,
+    partitions: int,
+    prefix: str = "",
 ) -> None:
     """Declares one agent for each topic.
 
     Args:
         batch_wait: seconds a batch waits for company; also the longest an event waits before its write begins.
+        prefix: of the topics' names in the log.
     """
     for name, intake in intakes.items():
         topic = app.topic(
-            name,
+            prefix + name,
             key_type=bytes,
             value_type=bytes,
             key_serializer="raw",

@@ -17,6 +17,8 @@ from domain.centres import Centres
 from domain.clock import Clock
 from streams.agents import add_agents
 from streams.intake import Counts, Intake, event_intake, observation_intake, rejected_intake
+from streams.kafka_transport import Transport as KafkaTransport
+from streams.progress import Progress
 from streams.settings import StreamSettings, load_stream_settings
 from streams.topics import CASE_EVENTS, OBSERVATIONS, REJECTED_LINES
 from streams.writer import EventWriter, StoreWriter, WriterThread
@@ -49,7 +51,7 @@ def create_app(
     """
     clock = clock or Clock.from_spec(settings.clock)
     centres = centres or _centres(settings)
-    app = faust.App(settings.group, **_conf(settings))
+    app = Application(settings.group_id, **_conf(settings))
     writer = WriterThread(open_writer or _store_writer(settings, centres, clock))
     counts = Counts()
     common: dict[str, Any] = {
@@ -71,8 +73,10 @@ def create_app(
         batch_size=settings.batch_size,
         batch_wait=settings.batch_wait,
         partitions=settings.partitions,
+        prefix=settings.topic_prefix,
     )
-    _add_heartbeat(app, writer, counts)
+    progress = Progress(app, settings.topic_prefix + CASE_EVENTS)
+    _add_heartbeat(app, writer, lambda: {**counts.as_detail(), **progress.detail()}, settings.instance_name)
     app.on_before_shutdown.connect(lambda *_, **__: writer.close(), weak=False)
     return app
 
@@ -87,8 +91,10 @@ def _conf(settings: StreamSettings) -> dict[str, Any]:
         else settings.kafka.broker_credentials(),
         "broker_commit_interval": 1.0,
         "broker_commit_every": 1000,
-        "broker_max_poll_interval": 300.0,
-        "consumer_group_instance_id": f"{settings.group}-1",
+        "broker_session_timeout": settings.session_timeout,
+        "broker_heartbeat_interval": settings.session_timeout / 10,
+        "broker_max_poll_interval": settings.max_poll_interval,
+        "consumer_group_instance_id": f"{settings.group_id}-{settings.instance_name}",
         "stream_buffer_maxsize": 1024,
         "stream_processing_timeout": 60.0,
         # True would hang a stop while the database is away. False is safe only because agents acknowledge themselves.
@@ -121,26 +127,27 @@ def _store_writer(
     return lambda: StoreWriter(dsn, clock=clock, centres=centres)
 
 
-def _add_heartbeat(app: faust.App, writer: WriterThread, counts: Counts) -> None:
+def _add_heartbeat(
+    app: faust.App, writer: WriterThread, look: Callable[[], dict[str, Any]], instance: str
+) -> None:
     async def beat() -> None:
         # A timer that raises ends the worker.
         try:
-            detail = {**counts.as_detail(), "lag": _lag(app)}
-            await writer.run(lambda to: to.beat(ROLE, detail))
+            detail = look()
+            await writer.run(lambda to: to.beat(ROLE, detail, instance))
         except Exception as error:
             log.debug("no heartbeat: %r", error)
 
     app.timer(HEARTBEAT_SECONDS, name="heartbeat")(beat)
 
 
-def _lag(app: faust.App) -> int:
-    """Records in the log that are not yet committed as done, as far as the consumer knows its end."""
-    consumer: Any = app.consumer
-    lag = 0
-    for tp in consumer.assignment():
-        end, done = consumer.highwater(tp), consumer._committed_offset.get(tp)
-        lag += max(0, (end or 0) - (done or 0))
-    return lag
+class Application(faust.App):
+    """Faust's application on our two transports."""
+
+    def _new_transport(self) -> Any:
+        if self.conf.broker_consumer[0].scheme == "local":
+            return super()._new_transport()
+        return KafkaTransport(self.conf.broker_consumer, self)
 
 
 class BoundedWorker(Worker):

@@ -38,6 +38,15 @@ class StreamSettings(KafkaSettings, NameSettings):
         default=1, ge=1, description="of topics on Kafka; 3 where there are three brokers"
     )
     declare_topics: bool = Field(default=True, description="False where operations make the topics")
+    session_timeout: float = Field(
+        default=30,
+        ge=0.5,
+        le=90,
+        description="seconds without a sign of a worker after which Kafka gives its partitions to the others",
+    )
+    max_poll_interval: float = Field(
+        default=300, ge=1, description="seconds without reading after which a worker counts as stuck"
+    )
     batch_size: int = Field(default=500, ge=1, le=10_000)
     batch_wait: float = Field(default=0.05, gt=0, le=5)
 

@@ -47,7 +47,7 @@ class EventWriter(Protocol):
 
     def write_dead_letters(self, refusals: Sequence[Refusal]) -> Any: ...
 
-    def beat(self, role: str, detail: dict[str, Any]) -> Any: ...
+    def beat(self, role: str, detail: dict[str, Any], instance: str) -> Any: ...
 
     def close(self) -> None: ...
 
@@ -153,8 +153,8 @@ class StoreWriter:
         with self._connection.transaction():
             write_dead_letters(self._connection, refusals, now=self._clock.now())
 
-    def beat(self, role: str, detail: dict[str, Any]) -> None:
-        heartbeat(self._connection, role, now=self._clock.now(), detail=detail)
+    def beat(self, role: str, detail: dict[str, Any], instance: str) -> None:
+        heartbeat(self._connection, role, now=self._clock.now(), instance=instance, detail=detail)
 
     def close(self) -> None:
         self._connection.close()

@@ -145,6 +145,13 @@ class Consumer(base.Consumer):
         # Asked for every single record, hence from memory.
         return self._heads.get((tp.topic, tp.partition), 0)
 
+    def known_end(self, tp: TP) -> int | None:
+        """The next offset of a partition, asked of the file; None before the start."""
+        return None if self._log is None else self._log.heads().get((tp.topic, tp.partition), 0)
+
+    def next_offset(self, tp: TP) -> int | None:
+        return self._positions.get(tp)
+
     async def highwaters(self, *partitions: TP) -> Mapping[TP, int]:
         heads = self._opened().heads()
         return {tp: heads.get((tp.topic, tp.partition), 0) for tp in partitions}

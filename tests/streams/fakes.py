@@ -55,7 +55,7 @@ class SqliteWriter:
             [(r.origin, r.place, r.code, r.reason, r.raw) for r in refusals],
         )
 
-    def beat(self, role: str, detail: dict[str, Any]) -> None:
+    def beat(self, role: str, detail: dict[str, Any], instance: str) -> None:
         self._db.execute(
             "INSERT INTO beat VALUES (?, 1, ?) ON CONFLICT DO UPDATE SET count = count + 1, detail = excluded.detail",
             (role, json.dumps(detail)),

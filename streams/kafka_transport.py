@@ -1,0 +1,97 @@
+"""Faust's own Kafka transport, made patient: brokers that are away for a while do not end the worker.
+
+Faust 0.15 ends the worker with the first offset commit that fails for another reason than a rebalance, also where trying
+again would help. What was not committed is at worst processed again, and every write is idempotent, so here a failed
+commit is news and nothing more; it comes again with the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+#: Real seconds after which what a broker last said of a partition's end no longer counts. An idle fetch is answered
+#: after 1.5 s at the latest, so a partition that is followed is never that old.
+END_KNOWN = 5.0
+
+
+class ConsumerThread(driver.AIOKafkaConsumerThread):
+    """Runs aiokafka's consumer in a thread of its own."""
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        assigned = self.assignment()
+        wanted = {
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, "")
+            for tp, offset in offsets.items()
+            if tp in assigned
+        }
+        if not wanted:
+            return False
+        try:
+            await self._ensure_consumer().commit(wanted)
+        except (KafkaError, OSError) as error:
+            self.log.warning("Offsets not committed, to be tried again: %r", error)
+            return False
+        now = time.monotonic()
+        self.tp_last_committed_at.update(dict.fromkeys(offsets, now))
+        return True
+
+    def known_end(self, tp: TP) -> int | None:
+        """The next offset of a partition as a broker said it within the last seconds; None if none did."""
+        consumer = self._ensure_consumer()
+        # Asked from another thread while a rebalance may take the partition away.
+        try:
+            end, said_at = consumer.highwater(tp), consumer.last_poll_timestamp(tp)
+        except (AssertionError, AttributeError):
+            return None
+        if end is None or said_at is None or time.time() - said_at / 1000 > END_KNOWN:
+            return None
+        return int(end)
+
+    def next_offset(self, tp: TP) -> int | None:
+        """The offset that is fetched next; None while it is not known."""
+        subscription = self._ensure_consumer()._subscription.subscription
+        assignment = subscription.assignment if subscription is not None else None
+        try:
+            state = assignment.state_value(TopicPartition(tp.topic, tp.partition)) if assignment else None
+            return int(state.position) if state is not None else None
+        except (AssertionError, KafkaError):
+            return None
+
+
+class Consumer(driver.Consumer):
+    """A member of a consumer group."""
+
+    _thread: ConsumerThread
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    async def _commit_offsets(self, offsets: Mapping[TP, int], start_new_transaction: bool = True) -> bool:
+        done = bool(await super()._commit_offsets(offsets, start_new_transaction))
+        if not done:
+            # Faust takes it for committed all the same. The last record counts as acknowledged but not committed.
+            for tp in self.assignment() & offsets.keys():
+                self._committed_offset[tp] = offsets[tp] - 1
+                self._acked[tp].insert(0, offsets[tp] - 1)
+        return done
+
+    def known_end(self, tp: TP) -> int | None:
+        """As :meth:`ConsumerThread.known_end`."""
+        return self._thread.known_end(tp)
+
+    def next_offset(self, tp: TP) -> int | None:
+        """As :meth:`ConsumerThread.next_offset`."""
+        return self._thread.next_offset(tp)
+
+
+class Transport(driver.Transport):
+    """For addresses ``kafka://host:port;host2:port``."""
+
+    Consumer: ClassVar[Any] = Consumer

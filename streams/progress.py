@@ -1,0 +1,47 @@
+"""How far a worker has read: what its heartbeat says, and the rule loop asks before it judges."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import faust
+from faust.types import TP
+
+
+class Progress:
+    """Looks at a running application's consumer; both kinds of log answer ``known_end`` and ``next_offset``.
+
+    Args:
+        topic: name in the log of the topic whose partitions are named in :meth:`detail`.
+    """
+
+    def __init__(self, app: faust.App, topic: str) -> None:
+        self._app, self._topic = app, topic
+        self._started: dict[TP, int] = {}
+
+    def detail(self) -> dict[str, Any]:
+        """``lag``: records in the log that are not yet committed as done. ``reads``: the topic's partitions that this
+        worker has and whose end it knows; ``of``: how many there are. A partition that no worker names may hold
+        anything."""
+        consumer: Any = self._app.consumer
+        assigned = consumer.assignment()
+        self._started = {tp: offset for tp, offset in self._started.items() if tp in assigned}
+        lag, reads = 0, []
+        for tp in assigned:
+            end = consumer.known_end(tp)
+            if end is None:
+                continue
+            lag += max(0, end - self._done(consumer, tp, end))
+            if tp.topic == self._topic and not self._app.rebalancing:
+                reads.append(tp.partition)
+        return {"lag": lag, "reads": sorted(reads), "of": consumer.topic_partitions(self._topic)}
+
+    def _done(self, consumer: Any, tp: TP, end: int) -> int:
+        committed = consumer._committed_offset.get(tp)
+        if committed is not None:
+            return int(committed)
+        # Nothing was ever committed here; what retention has dropped is no backlog.
+        if tp not in self._started:
+            position = consumer.next_offset(tp)
+            self._started[tp] = end if position is None else position
+        return self._started[tp]
