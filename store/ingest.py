@@ -47,10 +47,10 @@ def write_events(
         return WriteResult()
     with connection.transaction():
         # The first of two with the same key stands; sorting is stable.
-        ordered = sorted(events, key=lambda event: (event.source, event.event_id))
+        ordered = sorted(events, key=lambda event: (event.centre or centre, event.source, event.event_id))
         hashes = [content_hash(event) for event in ordered]
         new = _insert(connection, ordered, hashes, centre, now)
-        conflicts, duplicates = _compare(connection, ordered, hashes, new)
+        conflicts, duplicates = _compare(connection, ordered, hashes, new, centre)
         fresh = [event for event, is_new in zip(ordered, new, strict=True) if is_new]
         if fresh:
             _mark_cases(connection, fresh, centre, now)
@@ -84,15 +84,15 @@ def _insert(
 ) -> list[bool]:
     """Writes the keys and, for those that are new, the events; says of each event whether it is new."""
     rows = connection.execute(
-        "insert into event_key (source, event_id, content_hash, arrived_at)"
-        " select s, e, h, %s from unnest(%s::text[], %s::text[], %s::bytea[]) as u (s, e, h)"
-        " on conflict (source, event_id) do nothing returning source, event_id",
-        [now, [event.source for event in events], [event.event_id for event in events], list(hashes)],
+        "insert into event_key (centre, source, event_id, content_hash, arrived_at)"
+        " select c, s, e, h, %s from unnest(%s::text[], %s::text[], %s::text[], %s::bytea[]) as u (c, s, e, h)"
+        " on conflict (centre, source, event_id) do nothing returning centre, source, event_id",
+        [now, *_keys(events, centre), list(hashes)],
     ).fetchall()
     left = set(rows)
     new = []
     for event in events:
-        key = (event.source, event.event_id)
+        key = (event.centre or centre, event.source, event.event_id)
         new.append(key in left)
         left.discard(key)  # of two in one batch only the first is new
     fresh = [event for event, is_new in zip(events, new, strict=True) if is_new]
@@ -124,20 +124,37 @@ def _insert(
     return new
 
 
+def _keys(events: Sequence[Event], centre: str) -> list[list[str]]:
+    """Columns of what makes an event the same one: centre, source, id."""
+    return [
+        [event.centre or centre for event in events],
+        [event.source for event in events],
+        [event.event_id for event in events],
+    ]
+
+
 def _compare(
-    connection: Connection, events: Sequence[Event], hashes: Sequence[bytes], new: Sequence[bool]
+    connection: Connection,
+    events: Sequence[Event],
+    hashes: Sequence[bytes],
+    new: Sequence[bool],
+    centre: str,
 ) -> tuple[list[Event], int]:
     """Which of the events that were there already say something else, and how many say the same."""
     known = [(event, digest) for event, digest, is_new in zip(events, hashes, new, strict=True) if not is_new]
     if not known:
         return [], 0
     rows = connection.execute(
-        "select source, event_id, content_hash from event_key"
-        " where (source, event_id) in (select * from unnest(%s::text[], %s::text[]))",
-        [[event.source for event, _ in known], [event.event_id for event, _ in known]],
+        "select centre, source, event_id, content_hash from event_key"
+        " where (centre, source, event_id) in (select * from unnest(%s::text[], %s::text[], %s::text[]))",
+        _keys([event for event, _ in known], centre),
     )
-    stored = {(source, event_id): bytes(digest) for source, event_id, digest in rows}
-    conflicts = [event for event, digest in known if stored[event.source, event.event_id] != digest]
+    stored = {(code, source, event_id): bytes(digest) for code, source, event_id, digest in rows}
+    conflicts = [
+        event
+        for event, digest in known
+        if stored[event.centre or centre, event.source, event.event_id] != digest
+    ]
     return conflicts, len(known) - len(conflicts)
 
 
@@ -208,12 +225,13 @@ def _note_sources(connection: Connection, events: Iterable[Event], centre: str, 
         key = (event.centre or centre, event.source)
         newest[key] = max(newest.get(key, event.occurred_at), event.occurred_at)
     note_sources(connection, "feed", dict.fromkeys(newest, now), newest)
-    by_name = {source: moment for (_, source), moment in sorted(newest.items())}
+    # Of several centres (then ``centre`` is empty) two may have a feed of one name.
+    feeds = {(source, "" if centre else code): moment for (code, source), moment in sorted(newest.items())}
     connection.execute(
         "insert into heartbeat (role, instance, at, detail)"
-        " select 'feed:' || s, '', %s, jsonb_build_object('newest', n)"
-        " from unnest(%s::text[], %s::timestamptz[]) as u (s, n)"
+        " select 'feed:' || s, i, %s, jsonb_build_object('newest', n)"
+        " from unnest(%s::text[], %s::text[], %s::timestamptz[]) as u (s, i, n)"
         " on conflict (role, instance) do update set at = greatest(heartbeat.at, excluded.at), real_at = now(),"
         " detail = excluded.detail",
-        [now, list(by_name), list(by_name.values())],
+        [now, [source for source, _ in feeds], [code for _, code in feeds], list(feeds.values())],
     )

@@ -1,18 +1,18 @@
 -- What makes an event the same one, apart from the events themselves: a table that is cut into pieces by time can only
 -- promise uniqueness within a piece. The key is small, never cut and never thinned out, so that an event counts once for ever.
 
--- TODO(asked by province, issue 3, before this lands): several centres share one system, and two of them may each have a
--- source "queue" with an event "1". Please make the identity (centre, source, event_id), here, in the primary key and in
--- store/ingest.py (on conflict, _compare). Remove this note then.
+-- Of several centres in one system two may each have a source "queue" with an event "1": the centre is part of the key.
+
 create table event_key (
+    centre       text        not null,
     source       text        not null,
     event_id     text        not null,
     content_hash bytea       not null,
     arrived_at   timestamptz not null,                    -- of the first to arrive, which stands: its row in event
-    primary key (source, event_id)
+    primary key (centre, source, event_id)
 );
-insert into event_key (source, event_id, content_hash, arrived_at)
-    select source, event_id, content_hash, greatest(received_at, occurred_at) from event;
+insert into event_key (centre, source, event_id, content_hash, arrived_at)
+    select centre, source, event_id, content_hash, greatest(received_at, occurred_at) from event;
 
 -- Pieces are cut by arrival on the system's clock: a late event lies in the newest piece, never in one that is packed, and
 -- nothing that occurred at some moment lies in a piece that ends more than a day before it (the door refuses what is over a

@@ -140,3 +140,16 @@ def test_two_writers_with_the_same_events_in_opposite_order_both_end(database: s
         thread.join(20)
     assert sum(result.new for result in results) == 60
     assert sum(result.duplicates for result in results) == 60
+
+
+def test_two_centres_may_have_a_source_an_event_and_a_case_of_one_name(db):
+    both = [event("case.accepted", 1, "e1", centre=code, source="approval") for code in ("530100", "530102")]
+    assert write_events(db, both, centre="", now=at(2)).new == 2
+    again = write_events(db, both, centre="", now=at(3))
+    assert (again.new, again.duplicates, again.conflicts) == (0, 2, 0)
+    changed = event("case.accepted", 2, "e1", centre="530102", source="approval")
+    assert write_events(db, [changed], centre="", now=at(4)).conflicts == 1
+    rows = db.execute("select centre, case_id from case_state order by 1").fetchall()
+    assert rows == [("530100", "C1"), ("530102", "C1")]
+    feeds = db.execute("select instance from heartbeat where role = 'feed:approval' order by 1").fetchall()
+    assert feeds == [("530100",), ("530102",)]
