@@ -6,8 +6,9 @@ Every line is checked here, as at the door. What is refused goes into the log as
 from __future__ import annotations
 
 import json
+import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,14 +17,17 @@ from typing import BinaryIO
 from domain.centre_folder import load_centres
 from domain.centres import Centres
 from domain.clock import Clock
-from domain.errors import EventError, InputError
+from domain.errors import EventError, InputError, MessagesRefusedError
 from domain.events import MAX_LINE, event_to_json, parse_line
 from mingjing.clocks import make_clock
 from mingjing.publishing import open_log
 from mingjing.settings import Settings
+from streams.bodies import largest_field
 from streams.publisher import Message, Publisher
 from streams.rejections import rejection
 from streams.topics import CASE_EVENTS, REJECTED_LINES, event_key
+
+log = logging.getLogger(__name__)
 
 #: Exit status when any line was refused (contract, section 5, for `replay`; the same here).
 SOMETHING_REJECTED = 3
@@ -57,23 +61,30 @@ def send_file(file: Path, settings: Settings, *, rejected: Path | None = None) -
         lines = stack.enter_context(_opened(file))
         out = stack.enter_context(rejected.open("w", encoding="utf-8")) if rejected else None
         publisher = stack.enter_context(open_log(settings))
-        batch = _Batch(publisher)
+
+        def refuse(number: int, line: bytes, error: EventError) -> None:
+            sent.rejected += 1
+            batch.refuse(_refusal(line, number, error, clock))
+            if out is not None:
+                row = {"line": number, "code": error.code, "field": error.field, "reason": error.reason}
+                row["raw"] = line.decode("utf-8", "replace")
+                out.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+        def refused_by_log(number: int, line: bytes, reason: str) -> None:
+            sent.accepted -= 1
+            refuse(number, line, EventError("too_large", largest_field(line), f"the event {reason}"))
+
+        batch = _Batch(publisher, refused_by_log)
         for number, line in read_lines(lines):
             try:
                 event = parse_line(line, now=clock.now(), **(centres.checks if centres else {}))
             except EventError as error:
-                sent.rejected += 1
-                batch.refuse(_refusal(line, number, error, clock))
-                if out is not None:
-                    row = {"line": number, "code": error.code, "field": error.field, "reason": error.reason}
-                    out.write(
-                        json.dumps(row | {"raw": line.decode("utf-8", "replace")}, ensure_ascii=False) + "\n"
-                    )
+                refuse(number, line, error)
                 continue
             sent.accepted += 1
             row = event_to_json(replace(event, received_at=clock.now()))
             key = event_key(event, several=centres is not None and centres.several)
-            batch.take((key, json.dumps(row, ensure_ascii=False).encode()))
+            batch.take(number, line, (key, json.dumps(row, ensure_ascii=False).encode()))
         batch.flush()
     return sent
 
@@ -153,15 +164,19 @@ def _refusal(line: bytes, number: int, error: EventError, clock: Clock) -> Messa
 
 
 class _Batch:
-    """Gathers messages and puts them into the log a few hundred at a time."""
+    """Gathers messages and puts them into the log a few hundred at a time.
 
-    def __init__(self, publisher: Publisher) -> None:
-        self._publisher = publisher
-        self._events: list[Message] = []
+    Args:
+        on_refused: told the number, the line and the reason of an event that the log will never take.
+    """
+
+    def __init__(self, publisher: Publisher, on_refused: Callable[[int, bytes, str], None]) -> None:
+        self._publisher, self._on_refused = publisher, on_refused
+        self._events: list[tuple[int, bytes, Message]] = []
         self._refused: list[Message] = []
 
-    def take(self, message: Message) -> None:
-        self._events.append(message)
+    def take(self, number: int, line: bytes, message: Message) -> None:
+        self._events.append((number, line, message))
         self._flush_full()
 
     def refuse(self, message: Message) -> None:
@@ -173,7 +188,18 @@ class _Batch:
             self.flush()
 
     def flush(self) -> None:
-        for topic, messages in ((CASE_EVENTS, self._events), (REJECTED_LINES, self._refused)):
-            if messages:
-                self._publisher.publish(topic, messages)
-                messages.clear()
+        events, self._events = self._events, []
+        if events:
+            try:
+                self._publisher.publish(CASE_EVENTS, [message for _, _, message in events])
+            except MessagesRefusedError as error:
+                for index, reason in error.reasons.items():
+                    number, line, _ = events[index]
+                    self._on_refused(number, line, reason)
+        refused, self._refused = self._refused, []
+        try:
+            if refused:
+                self._publisher.publish(REJECTED_LINES, refused)
+        except MessagesRefusedError as error:
+            # Whoever sends the file is told of the line all the same.
+            log.error("Refused lines could not be noted: %s", error)

@@ -89,3 +89,13 @@ def _skip(text: str, at: int) -> int:
 
 def _bad(position: int, message: str) -> EventError:
     return EventError("bad_json", None, f"not JSON at character {position}: {message}")
+
+
+def largest_field(value: bytes) -> str | None:
+    """The name of the field that makes an event so large, with the one inside ``data`` where it is that."""
+    row, path = json.loads(value), []
+    while isinstance(row, dict) and row:
+        name = max(row, key=lambda name: len(json.dumps(row[name])))
+        path.append(name)
+        row = row[name]
+    return ".".join(path) or None

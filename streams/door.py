@@ -13,7 +13,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from starlette.applications import Starlette
@@ -23,11 +23,11 @@ from starlette.routing import Route
 
 from domain.centres import Centres
 from domain.clock import Clock
-from domain.errors import EventError, LogError
+from domain.errors import EventError, LogError, MessagesRefusedError
 from domain.events import event_to_json, parse_line
 from streams import metrics
 from streams.access import KeyRing, TokenBuckets
-from streams.bodies import Piece, split_body
+from streams.bodies import Piece, largest_field, split_body
 from streams.publisher import Message, Publisher
 from streams.rejections import rejection
 from streams.topics import CASE_EVENTS, REJECTED_LINES, event_key
@@ -57,11 +57,12 @@ class _TooLarge(Exception):
 
 @dataclass(slots=True)
 class _Sorted:
-    """What became of a body."""
+    """What became of a body; ``pieces`` are those of the good messages, in their order."""
 
     good: list[Message]
     bad: list[Message]
     reasons: list[dict[str, Any]]
+    pieces: list[Piece] = field(default_factory=list)
 
 
 class Door:
@@ -189,6 +190,7 @@ class Door:
             row = event_to_json(replace(event, received_at=now))
             key = event_key(event, several=self._several)
             result.good.append((key, json.dumps(row, ensure_ascii=False).encode()))
+            result.pieces.append(piece)
         return result
 
     def _refuse(self, result: _Sorted, piece: Piece, error: EventError, place: str) -> None:
@@ -206,10 +208,25 @@ class Door:
 
     def _publish(self, sorted_: _Sorted) -> None:
         with metrics.PUBLISH_SECONDS.time():
-            if sorted_.good:
-                self._publisher.publish(CASE_EVENTS, sorted_.good)
-            if sorted_.bad:
-                self._publisher.publish(REJECTED_LINES, sorted_.bad)
+            try:
+                if sorted_.good:
+                    self._publisher.publish(CASE_EVENTS, sorted_.good)
+            except MessagesRefusedError as error:
+                self._refuse_for_good(sorted_, error.reasons)
+            try:
+                if sorted_.bad:
+                    self._publisher.publish(REJECTED_LINES, sorted_.bad)
+            except MessagesRefusedError as error:
+                # The sender hears of it all the same, and 503 would make him send it for ever.
+                log.error("Refused lines could not be noted: %s", error)
+
+    def _refuse_for_good(self, sorted_: _Sorted, reasons: Mapping[int, str]) -> None:
+        """What the log will never take, however often it is sent."""
+        for index in sorted(reasons, reverse=True):
+            piece = sorted_.pieces.pop(index)
+            _, value = sorted_.good.pop(index)
+            error = EventError("too_large", largest_field(value), f"the event {reasons[index]}")
+            self._refuse(sorted_, piece, error, f"{piece.name} {piece.number}")
 
 
 def create_door(

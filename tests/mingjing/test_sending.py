@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domain.errors import InputError
+from domain.errors import InputError, MessagesRefusedError
 from domain.events import MAX_LINE
 from mingjing import sending
 from mingjing.sending import as_message, read_lines, send_file
@@ -84,6 +84,27 @@ def test_a_refused_line_lies_in_the_log_with_number_and_reason_and_in_the_file_a
 def test_a_long_file_goes_in_pieces_and_none_is_left_behind(tmp_path, log):
     send_file(write(tmp_path, *(line(n) for n in range(1201))), load_settings(data=tmp_path))
     assert [len(messages) for _, messages in log.calls] == [500, 500, 201]
+
+
+def test_what_the_log_will_never_take_is_a_refused_line_with_its_number(tmp_path, log, monkeypatch):
+    publish = log.publish
+
+    def strict(topic, messages):
+        large = {n: "has too many bytes" for n, (_, value) in enumerate(messages) if len(value) > 3000}
+        publish(topic, [message for n, message in enumerate(messages) if n not in large])
+        if large:
+            raise MessagesRefusedError(large)
+
+    monkeypatch.setattr(log, "publish", strict)
+    file = write(tmp_path, line(1), line(2, data={"note": "x" * 2500}), line(3))
+    out = tmp_path / "rejected.jsonl"
+    sent = sending.send_file(file, load_settings(data=tmp_path), rejected=out)
+    assert (sent.accepted, sent.rejected) == (3, 0)
+    file = write(tmp_path, line(1), line(2, data={"note": "x" * 2990}), line(3))
+    sent = sending.send_file(file, load_settings(data=tmp_path), rejected=out)
+    assert (sent.accepted, sent.rejected) == (2, 1)
+    row = json.loads(out.read_text())
+    assert (row["line"], row["code"], row["field"]) == (2, "too_large", "data.note")
 
 
 def test_a_line_without_end_is_cut_and_its_number_kept():

@@ -17,7 +17,7 @@ import pytest
 import uvicorn
 
 from domain.clock import FakeClock
-from domain.errors import LogError, SettingsError
+from domain.errors import LogError, MessagesRefusedError, SettingsError
 from streams.access import load_api_keys
 from streams.door import DoorLimits, create_door
 from streams.intake import Counts, rejected_intake
@@ -38,11 +38,19 @@ class Recorder:
     def __init__(self) -> None:
         self.messages: dict[str, list[Message]] = {}
         self.fails = False
+        self.takes = 10**9
 
     def publish(self, topic: str, messages: Sequence[Message]) -> None:
         if self.fails:
             raise LogError("the event log /secret/path cannot be written: disk full")
-        self.messages.setdefault(topic, []).extend(messages)
+        large = {
+            n: f"has {len(value)} bytes" for n, (_, value) in enumerate(messages) if len(value) > self.takes
+        }
+        self.messages.setdefault(topic, []).extend(
+            message for n, message in enumerate(messages) if n not in large
+        )
+        if large:
+            raise MessagesRefusedError(large)
 
     def close(self) -> None: ...
 
@@ -244,6 +252,26 @@ def test_nothing_is_acknowledged_when_the_log_cannot_be_written() -> None:
     door.log.fails = False
     assert door.post(event_bytes(1)).status_code == 202
     assert door.get("/healthz").json() == {"status": "ok"}
+
+
+def test_what_the_log_will_never_take_is_refused_with_its_largest_field_and_the_others_are_in_it() -> None:
+    visitor = Visitor()
+    visitor.log.takes = 3000
+    large = event_row(2) | {"data": {"note": "x" * 4000, "by": "y"}}
+    answer = visitor.post(json.dumps([event_row(1), large, event_row(3)]))
+    assert answer.status_code == 400
+    assert answer.json()["accepted"] == 2
+    (reason,) = answer.json()["rejected"]
+    assert (reason["index"], reason["code"], reason["field"]) == (1, "too_large", "data.note")
+    assert "bytes" in reason["reason"]
+    assert [event["event_id"] for event in visitor.log.events] == [
+        event_row(1)["event_id"],
+        event_row(3)["event_id"],
+    ]
+    # Here even its letter is too large: the sender has been told, and is not sent round for ever.
+    assert visitor.log.rejected == []
+    visitor.log.takes = 10_000
+    assert visitor.post(json.dumps([large | {"data": {"note": "x" * 20_000}}])).status_code == 400
 
 
 def test_a_compressed_body_is_refused_clearly() -> None:
