@@ -8,9 +8,12 @@ hour is added up again. ``event_hour`` and ``event_day`` are made in the second 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
+
+import psycopg
 
 from store.connection import Connection
 from store.ground import Series, has_licence, has_timescale
@@ -72,9 +75,28 @@ def fill(connection: Connection) -> None:
             "presence_day_centre",
         ):
             # Not to the very end, or what comes in today would count as late.
-            connection.execute(
-                f"call refresh_continuous_aggregate('{name}', null, now() - interval '3 days')"
-            )
+            refresh(connection, name, "now() - interval '3 days'")
+
+
+def refresh(
+    connection: Connection, name: str, until: str = "null", *, sleep: Callable[[float], object] = time.sleep
+) -> None:
+    """Refreshes a continuous aggregate from its beginning; waits while a policy of the extension is at it.
+
+    Args:
+        until: an expression of SQL.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: it is at it for over a minute.
+    """
+    for left in range(120, -1, -1):
+        try:
+            connection.execute(f"call refresh_continuous_aggregate('{name}', null, {until})")  # type: ignore[arg-type]
+            return
+        except psycopg.errors.LockNotAvailable:
+            if not left:
+                raise
+            sleep(0.5)
 
 
 def note_late(connection: Connection, moments: Iterable[tuple[str, datetime]], now: datetime) -> None:

@@ -123,6 +123,27 @@ def settle(connection: Connection, series: Series, now: datetime) -> None:
     connection.execute(sql.SQL("analyze {}").format(table))
 
 
+def pack(connection: Connection, series: Series) -> None:
+    """Lets TimescaleDB pack old chunks of a hypertable by columns, where its licence allows it and it does not yet."""
+    row = connection.execute(
+        "select compression_enabled from timescaledb_information.hypertables where hypertable_name = %s"
+        " and hypertable_schema = current_schema()",
+        [series.table],
+    ).fetchone()
+    if row != (False,):
+        return
+    connection.execute(
+        sql.SQL(
+            "alter table {} set (timescaledb.enable_columnstore, timescaledb.segmentby = {}, timescaledb.orderby = {})"
+        ).format(sql.Identifier(series.table), sql.Literal(series.segment), sql.Literal(series.order))
+    )
+    connection.execute(
+        sql.SQL("call add_columnstore_policy({}, after => {}::interval, if_not_exists => true)").format(
+            sql.Literal(series.table), sql.Literal(series.pack_after)
+        )
+    )
+
+
 def make_ahead(connection: Connection, series: Series, now: datetime) -> int:
     """Makes the native partitions of this time and the next; what lay in the default partition moves over. How many."""
     return sum(_make_partition(connection, series, moment) for moment in _parts_ahead(series, now))
@@ -232,5 +253,5 @@ def _indexes(connection: Connection, table: str) -> list[str]:
 
 __all__ = [
     "EVENT", "METRIC", "OBSERVATION", "SERIES", "Series", "drop_before", "has_licence", "has_timescale", "kind_of",
-    "make_ahead", "partitions", "rest_of", "settle", "start_of", "unsettled",
+    "make_ahead", "pack", "partitions", "rest_of", "settle", "start_of", "unsettled",
 ]  # fmt: skip

@@ -151,6 +151,9 @@ def _settle(connection: Connection, *, fresh: bool) -> None:
                 aggregates.drop_views(connection)
             for series in moving:
                 ground.settle(connection, series, row[0])
+            if ground.has_licence(connection):
+                for series in ground.SERIES:
+                    ground.pack(connection, series)
             aggregates.create_views(connection)
         if fresh:
             aggregates.fill(connection)

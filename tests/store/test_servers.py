@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from store.aggregates import PRESENCE, refresh, roll_presence
 from store.connection import Connection, connect
 from store.embedded import EmbeddedServer
+from store.ground import has_licence, kind_of
 from store.ingest import WriteResult, write_events
+from store.judging import events_of_cases
 from store.migrate import load_migrations, migrate, migrate_command
 from store.observations import write_observations
-from store.reading import wall_snapshot
-from store.retention import KEEP, apply_retention
+from store.reading import case_history, wall_snapshot
+from store.retention import KEEP, SHORTEST, Keep, apply_retention
 from tests.store.making import CENTRE, at, event, look
 
 pytestmark = [pytest.mark.postgres]
@@ -57,7 +62,9 @@ def test_plain_postgresql_of_the_system_does_all_of_it(binary: Path) -> None:
         works_as_a_whole(server.dsn)
         assert "plain PostgreSQL" in migrate_command(server.dsn)
         with connect(server.dsn, autocommit=True) as db:
-            assert apply_retention(db, CENTRE, at(60) + KEEP["observation"])["observation"] == 3
+            for name in ("event", "observation", "metric"):
+                assert kind_of(db, name) == "native"
+            added_up_and_thinned_out(db)
 
 
 @pytest.fixture
@@ -88,21 +95,48 @@ def test_timescaledb_does_all_of_it_and_more(timescale: str) -> None:
             "select hypertable_name from timescaledb_information.hypertables order by 1"
         ).fetchall()
         assert {("metric",), ("observation",)} <= set(tables)
-        licence = db.execute("select current_setting('timescaledb.license')").fetchone()
-        if licence == ("timescale",):
+        assert ("event",) in tables
+        if has_licence(db):
             views = "select view_name, materialized_only from timescaledb_information.continuous_aggregates order by 1"
-            assert db.execute(views).fetchall() == [
-                ("presence_day", False),
-                ("presence_hour", False),
-                ("presence_minute", False),
-            ]
+            assert db.execute(views).fetchall() == [(name, False) for name in sorted(PRESENCE)]
+            assert apply_retention(db, at(60)) == {}
             assert _retained(db) == RAW
-            assert apply_retention(db, CENTRE, at(60)) == {}
+            longer = Keep(observation=timedelta(days=50), event=timedelta(days=400))
+            assert apply_retention(db, at(60), longer) == {}
+            assert _retained(db) == RAW | {"event"}
+            assert apply_retention(db, at(60)) == {}
+            looks_back_less_than_is_kept(db)
             lives_on_in_the_columnstore(db)
         else:
-            assert apply_retention(db, CENTRE, at(60)) == {"observation": 0, "metric": 0}
+            added_up_and_thinned_out(db)
         # No policy reaches evidence.
         assert _retained(db) <= RAW
+
+
+def added_up_and_thinned_out(db: Connection) -> None:
+    """Where no continuous aggregate does it: the sums stay when the raw rows are dropped."""
+    later = at(60) + KEEP.observation + timedelta(days=2)
+    before = {name: db.execute(f"select sum(seen) from {name}").fetchone() for name in PRESENCE}
+    while roll_presence(db, later, later - KEEP.observation):
+        pass
+    assert {name: db.execute(f"select sum(seen) from {name}").fetchone() for name in PRESENCE} == before
+    apply_retention(db, later)
+    assert db.execute("select count(*) from observation").fetchone() == (0,)
+    assert {name: db.execute(f"select sum(seen) from {name}").fetchone() for name in PRESENCE} == before
+
+
+def looks_back_less_than_is_kept(db: Connection) -> None:
+    """A refresh that looks back beyond what retention leaves would wipe the aggregate of what was dropped."""
+    rows = db.execute(
+        "select coalesce(a.view_name, j.hypertable_name), (j.config ->> 'start_offset')::interval"
+        " from timescaledb_information.jobs j left join timescaledb_information.continuous_aggregates a"
+        " on a.materialization_hypertable_name = j.hypertable_name where proc_name = 'policy_refresh_continuous_aggregate'"
+    ).fetchall()
+    back = dict(rows)
+    assert set(back) == set(PRESENCE)
+    from_rows = ("presence_minute", "presence_hour_department")
+    assert all(back[name] < SHORTEST < KEEP.observation for name in from_rows)
+    assert back["presence_hour"] < SHORTEST < KEEP.minute
 
 
 #: What a retention policy may reach; the hours and days are kept for ever.
@@ -112,11 +146,11 @@ RAW = {"observation", "metric", "presence_minute"}
 def lives_on_in_the_columnstore(db: Connection) -> None:
     """Aggregates filled and raw rows packed change no sum; what comes twice or late is taken as before."""
 
-    def refresh() -> None:
-        for name in ("minute", "hour", "day"):
-            db.execute(f"call refresh_continuous_aggregate('presence_{name}', null, null)")
+    def refresh_all() -> None:
+        for name in reversed(PRESENCE):
+            refresh(db, name, sleep=lambda _: time.sleep(0.1))
 
-    refresh()
+    refresh_all()
     chunks = db.execute("select show_chunks('observation')::text").fetchall()
     assert chunks
     for (chunk,) in chunks:
@@ -126,14 +160,29 @@ def lives_on_in_the_columnstore(db: Connection) -> None:
     assert write_observations(db, [again, look("present", 3)], now=at(3)).new == 1
     # What is newer than the last refresh is there at once; what comes late, with the next one.
     assert db.execute("select sum(expected) from presence_minute").fetchone() == (21 + 7,)
-    refresh()
-    for name in ("minute", "hour", "day"):
-        assert db.execute(f"select sum(expected) from presence_{name}").fetchone() == (21 + 14,), name
+    refresh_all()
+    for name in PRESENCE:
+        assert db.execute(f"select sum(expected) from {name}").fetchone() == (21 + 14,), name
+    # Events: a case is read out of a packed chunk, a late event lies in one that is not.
+    before = case_history(db, CENTRE, "C1").events
+    for (chunk,) in db.execute("select show_chunks('event')::text").fetchall():
+        db.execute("call convert_to_columnstore(%s::regclass)", [chunk])
+    assert case_history(db, CENTRE, "C1").events == before
+    late = event("case.decided", 3, data={"result": "granted"})
+    assert write_events(db, [late, late], centre=CENTRE, now=at(60 * 24 * 60)) == WriteResult(1, 1, 0)
+    arrivals = events_of_cases(db, CENTRE, ["C1"])["C1"]
+    assert [arrival.event.kind for arrival in arrivals] == ["case.received", "case.accepted", "case.decided"]
+    packed = db.execute(
+        "select is_compressed from timescaledb_information.chunks where hypertable_name = 'event' order by range_start"
+    ).fetchall()
+    assert packed == [(True,), (False,)]
 
 
 def _retained(db: Connection) -> set[str]:
     rows = db.execute(
-        "select hypertable_name from timescaledb_information.jobs where proc_name = 'policy_retention'"
+        "select coalesce(a.view_name, j.hypertable_name) from timescaledb_information.jobs j"
+        " left join timescaledb_information.continuous_aggregates a on a.materialization_hypertable_name = j.hypertable_name"
+        " where proc_name = 'policy_retention'"
     )
     return {row[0] for row in rows}
 
