@@ -1,8 +1,8 @@
 """The Faust agents: each takes batches from one topic to its intake, and acknowledges what is safely stored.
 
-Faust acknowledges a batch of ``take()`` whatever happens to it, also when the agent is cancelled by a stop. So these use
-``noack_take()`` and acknowledge themselves, after the write. One agent a topic, ``concurrency=1``: with more, a
-commit can pass a message still in work (faust-streaming issue 606).
+Faust acknowledges a batch of its ``take()`` whatever happens to it, also when the agent is cancelled by a stop. So these
+take batches themselves (:mod:`streams.taking`) and acknowledge them after the write. One agent a topic,
+``concurrency=1``: with more, a commit can pass a message still in work (faust-streaming issue 606).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 import faust
 
 from streams.intake import Arrived, Intake, Stopping
+from streams.taking import acknowledge, take
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,8 @@ def add_agents(
 
 def _consumer(app: faust.App, intake: Intake[Any], batch_size: int, batch_wait: float) -> Any:
     async def consume(stream: Any) -> None:
-        # Set here as well: when noack_take() ends (a stop, a fault), it puts back what it found, and the stream goes on
-        # in the background and would acknowledge whatever still waits in its queue.
         stream.enable_acks = False
-        async for events in stream.noack_take(batch_size, within=batch_wait):
+        async for events in take(app, stream, batch_size, batch_wait):
             try:
                 await intake.handle([_arrived(event.message) for event in events])
             except Stopping:
@@ -63,8 +62,7 @@ def _consumer(app: faust.App, intake: Intake[Any], batch_size: int, batch_wait: 
                 log.exception("The worker stops: a batch could not be handled")
                 await app.crash(error)
                 return
-            for event in events:
-                await stream.ack(event)
+            acknowledge(app, events)
             # A batch that never waited would keep the timers from their turn.
             await asyncio.sleep(0)
 
