@@ -24,10 +24,9 @@ SECONDS = Histogram(
 # What is held back on purpose (a correction, a pause the gateway asked for) is not late before its moment.
 _WAITING = """
 select channel, count(*)::float8, count(*) filter (where state = 'leased')::float8,
-       coalesce(max(extract(epoch from now() - greatest(give_up_at - %s, least(next_try_at, now())))
-                    filter (where attempts = 0)), 0)::float8,
-       coalesce(max(extract(epoch from now() - (give_up_at - %s)) filter (where attempts > 0)), 0)::float8
-from outbox where state in ('ready', 'leased') and next_try_at is not null group by channel
+       coalesce(extract(epoch from max(now() - case when attempts = 0 and next_try_at > give_up_at - %(span)s
+            then least(next_try_at, now()) else give_up_at - %(span)s end)), 0)::float8
+from outbox where state in ('ready', 'leased') group by channel
 """
 
 
@@ -42,8 +41,8 @@ def outbox_families(connection: Connection) -> Iterator[Metric]:
         "Real seconds the longest waiting message has waited",
         labels=["channel"],
     )
-    for channel, count, held, fresh, tried in connection.execute(_WAITING, [GIVE_UP_AFTER, GIVE_UP_AFTER]):
+    for channel, count, held, waited in connection.execute(_WAITING, {"span": GIVE_UP_AFTER}):
         waiting.add_metric([channel], count)
         leased.add_metric([channel], held)
-        oldest.add_metric([channel], max(fresh, tried, 0.0))
+        oldest.add_metric([channel], max(waited, 0.0))
     yield from (waiting, leased, oldest)

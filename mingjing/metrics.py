@@ -6,6 +6,7 @@ process shows its own and those that all have. docs/metrics.md lists all of them
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 import time
@@ -15,15 +16,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import REGISTRY, Counter, Gauge
+import psycopg
+from prometheus_client import REGISTRY, Counter, Gauge, disable_created_metrics
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
 
-from domain.errors import MingjingError
+from domain.errors import MingjingError, StoreError
 from domain.working_time import base_year
 from mingjing.health import PORT_OFFSETS, Pulse
 from mingjing.timekeeping import clock_synchronised
 from store.connection import PASSING, Connection, connect
+
+log = logging.getLogger(__name__)
+
+disable_created_metrics()  # a second series for each counter says nothing that a graph needs
 
 #: Real seconds for which what the database said is shown again: two scrapers cost one set of questions.
 KEPT = 5.0
@@ -159,6 +165,7 @@ class DatabaseCollector:
     ) -> None:
         self._dsn, self._sources, self._connector, self._monotonic = dsn, sources, connector, monotonic
         self._connection: Connection | None = None
+        self._complained = False
         self._lock = threading.Lock()
         self._kept: tuple[float, list[Metric]] = (float("-inf"), [])
 
@@ -170,7 +177,11 @@ class DatabaseCollector:
 
     def _ask(self) -> list[Metric]:
         up = GaugeMetricFamily("mingjing_database_up", "1 while the database answers")
+        failed = GaugeMetricFamily(
+            "mingjing_database_questions_failed", "Groups of questions without an answer at the last scrape"
+        )
         families: list[Metric] = []
+        unanswered = 0
         try:
             if self._connection is None:
                 self._connection = self._connector(
@@ -180,13 +191,21 @@ class DatabaseCollector:
                     statement_timeout=STATEMENT_SECONDS,
                 )
             for source in self._sources:
-                families += source(self._connection)
+                try:
+                    families += source(self._connection)
+                except (psycopg.ProgrammingError, psycopg.errors.QueryCanceled) as error:
+                    # A schema that is not there yet, or one slow question, must not take the others along.
+                    unanswered += 1
+                    log.log(logging.DEBUG if self._complained else logging.WARNING, "metrics: %s", error)
+                    self._complained = True
             up.add_metric([], 1.0)
-        except Exception as error:
-            # A slow question or a schema that is not there yet must not take the other metrics along.
-            up.add_metric([], 0.0 if isinstance(error, PASSING) else 1.0)
+        except (*PASSING, StoreError) as error:
+            log.debug("metrics: the database is away: %s", error)
+            unanswered = len(self._sources)
+            up.add_metric([], 0.0)
             self.close()
-        return [up, *families]
+        failed.add_metric([], float(unanswered))
+        return [up, failed, *families]
 
     def describe(self) -> Iterator[Metric]:
         return iter(())

@@ -101,6 +101,10 @@ def row_families(connection: Connection) -> Iterator[Metric]:
         "Seconds since a process of the role last gave a sign of life",
         labels=["role"],
     )
+    backup = GaugeMetricFamily("mingjing_backup_age_seconds", "Seconds since the last good backup was made")
     for role, age in connection.execute(_HEARTBEATS):
-        beats.add_metric([role], age)
-    yield beats
+        if role == "backup":
+            backup.add_metric([], age)
+        else:
+            beats.add_metric([role], age)
+    yield from (beats, backup)
