@@ -12,15 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
 
 from dashboard import metrics
-from dashboard.catalogue import LANGUAGES
-from dashboard.facts import Snapshot, SnapshotSource, WindowFacts
-from dashboard.layout import PartsWriter
-from dashboard.view import build_view, light_settings
-from dashboard.words import Words
-from domain.centre import Centre
 from domain.clock import Clock
 
 log = logging.getLogger(__name__)
@@ -42,29 +37,62 @@ class Picture:
     parts: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
-class Hub:
+class Read(Protocol):
+    """What was read, at ``read_at`` (real epoch seconds)."""
+
+    @property
+    def read_at(self) -> float: ...
+
+
+S_co = TypeVar("S_co", bound=Read, covariant=True)
+S_contra = TypeVar("S_contra", bound=Read, contravariant=True)
+S = TypeVar("S", bound=Read)
+
+
+class Source(Protocol[S_co]):
+    """Where snapshots come from; used by the reader's thread only. See :class:`dashboard.facts.SnapshotSource`."""
+
+    def wait(self, seconds: float) -> bool: ...
+
+    def read(self, now: datetime) -> S_co: ...
+
+    def close(self) -> None: ...
+
+
+class Painter(Protocol[S_contra]):
+    """Makes the parts of every language out of a snapshot; see :class:`dashboard.painting.WallPainter`."""
+
+    def paint(
+        self, snapshot: S_contra | None, now: datetime, blind: timedelta | None
+    ) -> dict[str, dict[str, str]]: ...
+
+
+class Hub(Generic[S]):
     """Reads in a thread, tells coroutines.
 
     Args:
+        painter: makes the parts.
         make_source: opens the source; called again after each failure.
+        gap: real seconds between two reads at least.
+        linger: real seconds without a screen after which reading ends, until :meth:`start` is called again; None: never.
         real_time: epoch seconds, for ages that must be true at any clock speed.
         turn: called at each turn of the reader.
     """
 
     def __init__(
         self,
-        centre: Centre,
+        painter: Painter[S],
         clock: Clock,
-        make_source: Callable[[], SnapshotSource],
+        make_source: Callable[[], Source[S]],
         *,
+        gap: float = MIN_GAP,
+        linger: float | None = None,
         real_time: Callable[[], float] = time.time,
         turn: Callable[[], None] = lambda: None,
     ) -> None:
-        self._centre, self._clock, self._make_source, self._real = centre, clock, make_source, real_time
-        self._turn = turn
-        self._settings = light_settings(centre, clock.speed)
-        self._writers = {language: (Words(language, centre.zone), PartsWriter()) for language in LANGUAGES}
-        self._snapshot: Snapshot | None = None
+        self._painter, self._clock, self._make_source, self._real = painter, clock, make_source, real_time
+        self._gap, self._linger, self._turn = gap, linger, turn
+        self._snapshot: S | None = None
         self._started = real_time()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -76,20 +104,44 @@ class Hub:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        if self._thread is None:
+        """Begins to read, if nobody reads."""
+        with self._lock:
+            if self._thread is not None or self._stop.is_set():
+                return
+            if self._snapshot is not None:
+                # What was read before the pause is not what is: grey until the first reading, some hundredths of a second.
+                self._snapshot, self._started = None, self._real()
+                self.picture = self._make_picture(self.picture.number + 1)
             self._thread = threading.Thread(target=self._run, name="wall-reader", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
+        """Ends reading for good."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout=3)
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout=3)
             self._thread = None
 
+    def _deserted(self, since: float) -> bool:
+        """Whether nobody has looked for so long that reading ends; decided under the lock that a new screen takes."""
+        if self._linger is None or time.monotonic() - since < self._linger:
+            return False
+        with self._lock:
+            if self._waiters:
+                return False
+            self._thread = None
+            return True
+
     def _run(self) -> None:
-        source: SnapshotSource | None = None
+        source: Source[S] | None = None
+        seen = time.monotonic()
         while not self._stop.is_set():
             began = time.monotonic()
+            if self.screens:
+                seen = began
+            elif self._deserted(seen):
+                break
             self._turn()
             try:
                 if source is None:
@@ -109,7 +161,7 @@ class Hub:
             except Exception:
                 log.exception("wall cannot draw")  # one odd row must not end the reader
             try:
-                self._stop.wait(max(0.0, MIN_GAP - (time.monotonic() - began)))
+                self._stop.wait(max(0.0, self._gap - (time.monotonic() - began)))
                 if source is not None and not self._stop.is_set():
                     source.wait(POLL)
                 elif not self._stop.is_set():
@@ -120,7 +172,7 @@ class Hub:
         self._drop(source)
 
     @staticmethod
-    def _drop(source: SnapshotSource | None) -> None:
+    def _drop(source: Source[S] | None) -> None:
         if source is not None:
             try:
                 source.close()
@@ -128,26 +180,11 @@ class Hub:
                 log.debug("closing the source: %s", failure)
 
     def _make_picture(self, number: int) -> Picture:
-        now, real = self._clock.now(), self._real()
-        snapshot = self._snapshot
-        age = real - (snapshot.read_at if snapshot is not None else self._started)
+        snapshot, real = self._snapshot, self._real()
+        read_at = self._started if snapshot is None else snapshot.read_at
+        age = real - read_at
         blind = timedelta(seconds=age) if age > BLIND_AFTER else None
-        if snapshot is None:
-            # Before the first reading nothing is known: every tile is grey.
-            windows = tuple(WindowFacts(window.id, window.name) for window in self._centre.windows)
-            snapshot = Snapshot(now, self._started, windows)
-        parts = {}
-        for language, (words, writer) in self._writers.items():
-            view = build_view(
-                snapshot,
-                centre=self._centre,
-                now=now,
-                words=words,
-                settings=self._settings,
-                blind_since=blind,
-            )
-            parts[language] = writer.write(view, now)
-        return Picture(number, snapshot.read_at, parts)
+        return Picture(number, read_at, self._painter.paint(snapshot, self._clock.now(), blind))
 
     def time_signal(self, picture: Picture) -> dict[str, float]:
         """What a screen needs to keep its clock and its ages: taken when it is sent, not when the picture was made.
@@ -190,4 +227,4 @@ class Hub:
             return len(self._waiters)
 
 
-__all__ = ["BLIND_AFTER", "MIN_GAP", "POLL", "Hub", "Picture"]
+__all__ = ["BLIND_AFTER", "MIN_GAP", "POLL", "Hub", "Painter", "Picture", "Source"]

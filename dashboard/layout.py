@@ -79,13 +79,15 @@ def icon_class(light: str) -> str:
 # -- the skeleton ------------------------------------------------------------------------------------------------------
 
 
-def skeleton(windows: int, build: str, zone: str) -> Component:
+def skeleton(windows: int, build: str, zone: str, *, line: str = "/wall/live", up: str = "") -> Component:
     """The layout Dash serves. Holds no words: the parts follow within milliseconds, in the screen's language.
 
     Args:
         windows: number of tiles.
         build: what the page was made from; the script reloads the page when the server says another one.
         zone: IANA name of the centre's time zone, for the clock.
+        line: path of the WebSocket.
+        up: address of the wall of all centres; empty where there is none.
     """
     columns = grid_columns(windows)
     rows = max(1, math.ceil(windows / columns))
@@ -93,10 +95,13 @@ def skeleton(windows: int, build: str, zone: str) -> Component:
     return html.Div(
         id="wall",
         className="wall connecting",
-        **attributes({"data-build": build, "data-zone": zone, "data-words": words}),
+        **attributes({"data-build": build, "data-zone": zone, "data-words": words, "data-line": line}),
         children=[
-            _head(),
-            html.Div([_totals("today", TODAY), _totals("at_present", AT_PRESENT)], className="totals"),
+            head_skeleton(up),
+            html.Div(
+                [totals_skeleton("today", TODAY), totals_skeleton("at_present", AT_PRESENT)],
+                className="totals",
+            ),
             html.Div(id="band", className="band", role="status"),
             html.Main(
                 className="body",
@@ -110,7 +115,7 @@ def skeleton(windows: int, build: str, zone: str) -> Component:
                     _list(),
                 ],
             ),
-            _foot(),
+            foot_skeleton(),
             html.Div(id="panel", className="panel", children=[]),
             html.Div(id="lost", className="lost", role="alert"),
             dcc.Store(id="picked"),
@@ -118,7 +123,7 @@ def skeleton(windows: int, build: str, zone: str) -> Component:
     )
 
 
-def _head() -> Component:
+def head_skeleton(up: str = "") -> Component:
     lamps = [
         html.Div(
             id=f"lamp-{light}",
@@ -132,6 +137,8 @@ def _head() -> Component:
         for light in LIGHTS
     ]
     badges = [html.Span(id="badge", className="badge"), html.A(id="switch", className="switch", href="?")]
+    if up:
+        badges.insert(0, html.A("⌂", id="up", className="switch up", href=up))
     return html.Header(
         className="head",
         children=[
@@ -160,7 +167,7 @@ def _head() -> Component:
     )
 
 
-def _totals(group: str, names: Sequence[str]) -> Component:
+def totals_skeleton(group: str, names: Sequence[str]) -> Component:
     cells = [
         html.Div(
             className="total",
@@ -212,7 +219,7 @@ def _list() -> Component:
     )
 
 
-def _foot() -> Component:
+def foot_skeleton() -> Component:
     legend = [
         html.Span([lamp_icon(light), html.Span(id=f"legend-{light}")], className="legend-entry")
         for light in LIGHTS
@@ -366,6 +373,6 @@ def message(head: Mapping[str, object], parts: Iterable[tuple[str, str]]) -> str
 
 
 __all__ = [
-    "AT_PRESENT", "COLUMNS", "TODAY", "PartsWriter", "attributes", "density", "grid_columns", "lamp_icon", "message",
-    "skeleton", "tile_parts",
+    "AT_PRESENT", "COLUMNS", "LOUD", "TODAY", "PartsWriter", "attributes", "density", "foot_skeleton", "grid_columns",
+    "head_skeleton", "lamp_icon", "message", "skeleton", "tile_parts", "totals_skeleton", "written",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from typing import Any
 from urllib.parse import urlparse
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -41,10 +42,11 @@ class LiveLine:
 
     Args:
         build: fingerprint of the page; a page of another build reloads itself.
+        wake: the hub reads only while somebody looks: each screen starts it.
     """
 
-    def __init__(self, hub: Hub, build: str) -> None:
-        self._hub, self._build = hub, build
+    def __init__(self, hub: Hub[Any], build: str, *, wake: bool = False) -> None:
+        self._hub, self._build, self._wake = hub, build, wake
 
     async def serve(self, websocket: WebSocket) -> None:
         """The WebSocket endpoint."""
@@ -58,6 +60,8 @@ class LiveLine:
         language = language if language in LANGUAGES else LANGUAGES[0]
         await websocket.accept()
         changed, leave = self._hub.subscribe()
+        if self._wake:
+            self._hub.start()
         # Reading is only how a lost screen is noticed; the page itself never sends.
         listener = asyncio.create_task(self._until_gone(websocket))
         try:

@@ -24,10 +24,11 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.detail import panel
-from dashboard.facts import SnapshotSource
+from dashboard.facts import Snapshot, SnapshotSource
 from dashboard.hub import Hub
 from dashboard.layout import skeleton
 from dashboard.live import LiveLine
+from dashboard.painting import WallPainter
 from dashboard.words import Words
 from domain.centre import Centre
 from domain.clock import Clock
@@ -45,9 +46,11 @@ PAGE = """<!DOCTYPE html>
 </html>"""
 
 
-def fingerprint(centre: Centre) -> str:
-    """What the page is made from: our code, its assets and the centre. The same after a mere restart."""
-    digest = hashlib.sha256(centre.model_dump_json().encode())
+def fingerprint(*centres: Centre) -> str:
+    """What the page is made from: our code, its assets and the centres. The same after a mere restart."""
+    digest = hashlib.sha256()
+    for centre in centres:
+        digest.update(centre.model_dump_json().encode())
     for path in sorted([*HERE.glob("*.py"), *(HERE / "assets").glob("*")]):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]
@@ -63,14 +66,20 @@ class PageServer(FastAPIDashServer):
         return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
 
-def make_dash(centre: Centre, clock: Clock, make_source: Callable[[], SnapshotSource], build: str) -> Dash:
-    """The Dash application: the skeleton, and the callback behind the panel."""
-    app = Dash(
+def new_dash(title: str, prefix: str = "/") -> Dash:
+    """A Dash application without a layout.
+
+    Args:
+        prefix: path under which browsers reach it, with slashes at both ends.
+    """
+    return Dash(
         __name__,
         backend=PageServer,
         assets_folder=str(HERE / "assets"),
-        title=centre.centre.name or centre.centre.id,
+        title=title,
         update_title="",
+        requests_pathname_prefix=prefix,
+        routes_pathname_prefix="/",
         # The init value beats the environment variable DASH_MCP_ENABLED (platform reference 3.5).
         enable_mcp=False,
         use_pages=False,
@@ -82,7 +91,26 @@ def make_dash(centre: Centre, clock: Clock, make_source: Callable[[], SnapshotSo
             {"name": "robots", "content": "noindex"},
         ],
     )
-    app.layout = skeleton(len(centre.windows), build, centre.centre.timezone)
+
+
+def make_dash(
+    centre: Centre,
+    clock: Clock,
+    make_source: Callable[[], SnapshotSource],
+    build: str,
+    *,
+    prefix: str = "/",
+    line: str = "/wall/live",
+    up: str = "",
+) -> Dash:
+    """The Dash application of one centre: the skeleton, and the callback behind the panel.
+
+    Args:
+        line: path of the WebSocket.
+        up: address of the wall of all centres; empty where there is none.
+    """
+    app = new_dash(centre.centre.name or centre.centre.id, prefix)
+    app.layout = skeleton(len(centre.windows), build, centre.centre.timezone, line=line, up=up)
 
     @app.callback(
         Output("panel", "children"),
@@ -145,11 +173,8 @@ class SecurityHeaders:
                 present = {name.lower() for name, _ in headers}
                 headers += [(name, value) for name, value in self._headers if name not in present]
                 # The page must be asked for anew after an upgrade; scripts carry their version in the address.
-                if b"cache-control" not in present and scope["path"] in (
-                    "/",
-                    "/_dash-layout",
-                    "/_dash-dependencies",
-                ):
+                page = scope["path"].rpartition("/")[2] in ("", "_dash-layout", "_dash-dependencies")
+                if b"cache-control" not in present and page:
                     headers.append((b"cache-control", b"no-store"))
                 message = {**message, "headers": headers}
             await send(message)
@@ -176,8 +201,13 @@ def create_wall(
         An ASGI application; the reader thread lives between its lifespan's start and end.
     """
     build = fingerprint(centre)
-    hub = Hub(centre, clock, make_source, turn=turn)
+    hub: Hub[Snapshot] = Hub(WallPainter(centre, clock.speed), clock, make_source, turn=turn)
     app = make_dash(centre, clock, make_source, build)
+    return serve_page(app, hub, build, mounts or {})
+
+
+def serve_page(app: Dash, hub: Hub[Any], build: str, mounts: Mapping[str, ASGIApp]) -> ASGIApp:
+    """A page with its line and its health, around its neighbours; the hub reads for as long as it is served."""
     line = LiveLine(hub, build)
 
     async def healthz(_: Request) -> JSONResponse:
@@ -202,7 +232,7 @@ def create_wall(
             await asyncio.to_thread(hub.stop)
 
     routes: list[Any] = [Route("/healthz", healthz), WebSocketRoute("/wall/live", line.serve)]
-    routes += [Mount(path, app=neighbour) for path, neighbour in (mounts or {}).items()]
+    routes += [Mount(path, app=neighbour) for path, neighbour in mounts.items()]
     routes.append(Mount("/", app=app.server))
     outer = Starlette(routes=routes, lifespan=lifespan)
     return SecurityHeaders(outer, list(app.csp_hashes()))
@@ -266,4 +296,6 @@ def run_wall(
         sock.close()
 
 
-__all__ = ["SecurityHeaders", "create_wall", "fingerprint", "listen", "make_dash", "run_wall"]
+__all__ = [
+    "SecurityHeaders", "create_wall", "fingerprint", "listen", "make_dash", "new_dash", "run_wall", "serve_page",
+]  # fmt: skip

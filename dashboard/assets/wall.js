@@ -150,7 +150,7 @@
     retryTimer = null;
     if (line && (line.readyState === WebSocket.OPEN || line.readyState === WebSocket.CONNECTING)) { return; }
     var scheme = window.location.protocol === "https:" ? "wss://" : "ws://";
-    var mine = new WebSocket(scheme + window.location.host + "/wall/live?lang=" + language());
+    var mine = new WebSocket(scheme + window.location.host + wall.dataset.line + "?lang=" + language());
     line = mine;
     mine.onmessage = function (event) { if (mine === line) { hear(JSON.parse(event.data)); } };
     mine.onclose = function () { if (mine === line) { again(); } };
@@ -218,6 +218,8 @@
     wall.lang = language();
     document.documentElement.lang = words.html_lang;
     heardAt = openedAt = Date.now();
+    var up = document.getElementById("up");
+    if (up) { up.href += window.location.search; }  // keeps the language
     document.addEventListener("click", onPick);
     document.addEventListener("keydown", onPick);
     document.addEventListener("visibilitychange", function () {

@@ -14,6 +14,7 @@ from dashboard import hub as hub_module
 from dashboard.demo_snapshot import NOON, FakeSource, calm, demo_centre, mixed
 from dashboard.hub import Hub
 from dashboard.live import LiveLine
+from dashboard.painting import WallPainter
 from domain.clock import FakeClock
 
 CENTRE = demo_centre(12)
@@ -26,7 +27,12 @@ class Stage:
         self.real = 1_000_000.0
         self.clock = FakeClock(NOON)
         self.source = FakeSource(lambda now: self._stamp(calm, now))
-        self.hub = Hub(CENTRE, self.clock, lambda: self.source, real_time=lambda: self.real)
+        self.hub = Hub(
+            WallPainter(CENTRE, self.clock.speed),
+            self.clock,
+            lambda: self.source,
+            real_time=lambda: self.real,
+        )
 
     def _stamp(self, scene: Callable[..., Any], now: datetime) -> Any:
         from dataclasses import replace
@@ -97,7 +103,7 @@ def test_a_source_that_cannot_be_opened_is_tried_again(monkeypatch: pytest.Monke
             raise ConnectionError("not yet")
         return FakeSource(lambda now: calm(CENTRE, now))
 
-    hub = Hub(CENTRE, FakeClock(NOON), make)
+    hub = Hub(WallPainter(CENTRE, 1.0), FakeClock(NOON), make)
     hub.start()
     try:
         assert Stage.until(None, lambda: "light-green" in hub.picture.parts["zh"]["tile-0"])  # type: ignore[arg-type]
