@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -12,27 +13,51 @@ from pathlib import Path
 
 from streams.local_transport import EventLog, make_address
 from streams.publisher import open_publisher
+from streams.topics import TOPICS
 from tests.conftest import ROOT
+from tests.kafka import looking
+from tests.kafka.cluster import KafkaCluster
 from tests.streams.fakes import event_bytes, read
+
+_count = itertools.count(1)
 
 
 class House:
-    """A data folder with a log, a store, and the worker between them."""
+    """A data folder with a log, a store, and the worker between them.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        kafka: the cluster that is its log, with topics under a prefix of its own; without one it has a local log.
+    """
+
+    def __init__(self, folder: Path, kafka: KafkaCluster | None = None, *, partitions: int = 4) -> None:
         self.folder, self.store = folder, folder / "store.db"
         self.away, self.slow = folder / "store.away", folder / "store.slow"
+        self.kafka, self.prefix = kafka, ""
         self.address = make_address(folder / "log.db")
-        self.publisher = open_publisher(self.address)
-        self.worker: subprocess.Popen[bytes] | None = None
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.environ = {"MINGJING_DATA": str(folder), "MINGJING_BATCH_SIZE": "100"}
+        if kafka is not None:
+            self.prefix = f"house{os.getpid()}-{next(_count)}."
+            self.address = kafka.url
+            self.environ |= {"MINGJING_SESSION_TIMEOUT": "6", "MINGJING_INSTANCE": "1"}
+            looking.make_topics(kafka.servers, [self.prefix + name for name in TOPICS], partitions)
+        self.environ |= {"MINGJING_BROKER": self.address, "MINGJING_TOPIC_PREFIX": self.prefix}
+        self.publisher = open_publisher(self.address, prefix=self.prefix)
 
-    def start(self) -> subprocess.Popen[bytes]:
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("MINGJING_")}
-        environ |= {"MINGJING_DATA": str(self.folder), "MINGJING_BATCH_SIZE": "100"}
-        self.worker = subprocess.Popen(
-            [sys.executable, "-m", "tests.streams.worker_process", str(self.store)], cwd=ROOT, env=environ
-        )
-        return self.worker
+    @property
+    def group(self) -> str:
+        return self.prefix + "mingjing"
+
+    @property
+    def worker(self) -> subprocess.Popen[bytes] | None:
+        return self.workers[-1] if self.workers else None
+
+    def start(self, **environ: str) -> subprocess.Popen[bytes]:
+        """One more worker; words like ``MINGJING_INSTANCE="2"`` change its settings."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("MINGJING_")}
+        command = [sys.executable, "-m", "tests.streams.worker_process", str(self.store)]
+        self.workers.append(subprocess.Popen(command, cwd=ROOT, env=kept | self.environ | environ))
+        return self.workers[-1]
 
     def end(self, how: signal.Signals) -> int:
         assert self.worker is not None
@@ -40,9 +65,10 @@ class House:
         return self.worker.wait(15)
 
     def close(self) -> None:
-        if self.worker is not None and self.worker.poll() is None:
-            self.worker.kill()
-            self.worker.wait()
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
         self.publisher.close()
 
     def publish(self, first: int, count: int) -> None:
@@ -56,8 +82,18 @@ class House:
         except Exception:
             return 0  # the worker has not made its tables yet
 
+    def logged(self) -> int:
+        """Records in the log."""
+        if self.kafka is None:
+            return sum(EventLog(self.folder / "log.db").heads().values())
+        topics = (looking.records(self.kafka.servers, self.prefix + name) for name in TOPICS)
+        return sum(len(found) for topic in topics for found in topic.values())
+
     def committed(self) -> int:
-        return sum(EventLog(self.folder / "log.db").committed("mingjing").values())
+        """Records the worker has said it is done with."""
+        if self.kafka is None:
+            return sum(EventLog(self.folder / "log.db").committed("mingjing").values())
+        return sum(looking.committed(self.kafka.servers, self.group).values())
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> float:

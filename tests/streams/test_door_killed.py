@@ -13,7 +13,6 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from streams.local_transport import EventLog
 from streams.sending import Sent, send_lines
 from tests.conftest import ROOT
 from tests.streams.fakes import event_bytes, read
@@ -28,8 +27,8 @@ COUNT = 4000
 class Doorkeeper:
     """Starts the door's process and kills it."""
 
-    def __init__(self, broker: str) -> None:
-        self.broker = broker
+    def __init__(self, broker: str, prefix: str) -> None:
+        self.broker, self.prefix = broker, prefix
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -40,7 +39,15 @@ class Doorkeeper:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "tests.streams.door_process", self.broker, str(self.port), KEY]
+        command = [
+            sys.executable,
+            "-m",
+            "tests.streams.door_process",
+            self.broker,
+            self.prefix,
+            str(self.port),
+            KEY,
+        ]
         self.process = subprocess.Popen(command, cwd=ROOT)
         eventually(self._answers)
 
@@ -58,7 +65,7 @@ class Doorkeeper:
 
 
 def test_door_and_worker_killed_while_events_flow(house: House) -> None:
-    keeper = Doorkeeper(house.address)
+    keeper = Doorkeeper(house.address, house.prefix)
     result: list[Sent] = []
 
     def lines() -> Iterator[bytes]:
@@ -71,7 +78,7 @@ def test_door_and_worker_killed_while_events_flow(house: House) -> None:
         result.append(send_lines(lines(), keeper.url, KEY, sleep=lambda _: time.sleep(0.05)))
 
     def logged() -> int:
-        return sum(EventLog(house.folder / "log.db").heads().values())
+        return house.logged()
 
     sender = threading.Thread(target=send)
     try:
