@@ -10,64 +10,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Self
 
 from domain.errors import LogError, LogRefusedError, MessagesRefusedError, MingjingError
 from streams.kafka_access import knock, require_topics, topic_refusal
+from streams.kafka_producer import MAX_REQUEST, make_producer, retire
 from streams.kafka_security import KafkaSecurity
-
-if TYPE_CHECKING:
-    from aiokafka import AIOKafkaProducer
 
 log = logging.getLogger(__name__)
 
 Message = tuple[bytes | None, bytes]
 
-#: Bytes of one request, before compression; a line may have 1 MB, and a refused one grows when it is quoted.
-MAX_REQUEST = 4_194_304
 #: Longer than brokers take to notice that one of them is dead (9 s) and to elect another.
 TIMEOUT = 20.0
-#: One request; half of the above, so that a broker that hangs is asked a second time.
-REQUEST_SECONDS = 8.0
 #: After nobody answered, callers are told so without asking again for so long.
 AWAY_SECONDS = 1.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
-_RETIRE_SECONDS = 5.0
-
-
-def make_producer(servers: Sequence[str], security: KafkaSecurity) -> AIOKafkaProducer:
-    """A producer with acks=all whose retries make no duplicates. To be called inside a running event loop.
-
-    Raises:
-        SettingsError: a file of the security cannot be used.
-    """
-    from aiokafka import AIOKafkaProducer
-
-    return AIOKafkaProducer(
-        bootstrap_servers=list(servers),
-        acks="all",
-        enable_idempotence=True,
-        linger_ms=5,
-        compression_type="gzip",
-        max_batch_size=131_072,
-        max_request_size=MAX_REQUEST,
-        request_timeout_ms=int(REQUEST_SECONDS * 1000),
-        **security.client_options(),
-    )
-
-
-async def retire(producer: Any) -> None:
-    """Ends a producer without waiting for what it could not send."""
-    from aiokafka.errors import ProducerClosed
-
-    accumulator = getattr(producer, "_message_accumulator", None)
-    if accumulator is not None:
-        # stop() would wait until all of it is delivered, and an idempotent producer never gives up.
-        accumulator.fail_all(ProducerClosed())
-    with suppress(Exception):
-        await asyncio.wait_for(producer.stop(), _RETIRE_SECONDS)
+_END_SECONDS = 3.0
 
 
 class KafkaPublisher:
@@ -80,7 +40,7 @@ class KafkaPublisher:
         servers: ``host:port`` of the brokers.
         prefix: of every topic's name.
         timeout: seconds until ``publish`` gives up.
-        make: seam for tests; called inside the thread's event loop.
+        make, end: seams for tests; called inside the thread's event loop.
         ask: seam for tests; says why nobody answers (see :func:`streams.kafka_access.knock`).
     """
 
@@ -93,10 +53,11 @@ class KafkaPublisher:
         timeout: float = TIMEOUT,
         away: float = AWAY_SECONDS,
         make: Callable[[Sequence[str], KafkaSecurity], Any] = make_producer,
+        end: Callable[[Any], Coroutine[Any, Any, None]] = retire,
         ask: Callable[[Sequence[str], KafkaSecurity], Awaitable[None]] = knock,
     ) -> None:
         self._servers, self._security, self._prefix = servers, security or KafkaSecurity(), prefix
-        self._timeout, self._away, self._make, self._ask = timeout, away, make, ask
+        self._timeout, self._away, self._make, self._end, self._ask = timeout, away, make, end, ask
         self._producer: Any = None
         self._nobody: tuple[float, MingjingError] | None = None
         self._known_topics: set[str] = set()
@@ -112,14 +73,14 @@ class KafkaPublisher:
     def publish(self, topic: str, messages: Sequence[Message]) -> None:
         if self._closed:
             raise LogError("the publisher is closed")
-        self._run(self._deliver(self._prefix + topic, messages), self._timeout + _RETIRE_SECONDS)
+        self._run(self._deliver(self._prefix + topic, messages), self._timeout + _END_SECONDS)
 
     def close(self) -> None:
         if self._closed:
             return
         self._closed = True
         try:
-            self._run(self._end(), 2 * _RETIRE_SECONDS)
+            self._run(self._finish(), 2 * _END_SECONDS)
         finally:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(5)
@@ -247,7 +208,7 @@ class KafkaPublisher:
         try:
             await producer.start()
         except BaseException as error:
-            await retire(producer)
+            await self._end(producer)
             if isinstance(error, KafkaError):
                 if sentence := topic_refusal(error, ""):
                     raise LogRefusedError(sentence) from error
@@ -259,16 +220,18 @@ class KafkaPublisher:
     def _throw_away(self, producer: Any) -> None:
         if producer is not None and producer is self._producer:
             self._producer = None
-            task = self._loop.create_task(retire(producer))
+            task = self._loop.create_task(self._end(producer))
             self._retiring.add(task)
             task.add_done_callback(self._retiring.discard)
 
-    async def _end(self) -> None:
+    async def _finish(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            with suppress(TimeoutError):
+            try:
                 # What callers were told is in the log is in it; the rest they heard of.
-                await asyncio.wait_for(producer.stop(), _RETIRE_SECONDS)
+                await asyncio.wait_for(producer.stop(), _END_SECONDS)
+            except TimeoutError:
+                await self._end(producer)
         await asyncio.gather(*self._retiring, return_exceptions=True)
 
 

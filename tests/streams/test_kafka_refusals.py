@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Int8, Int16, Int32, Schema, String
 
-from domain.errors import LogError, LogRefusedError
+from domain.errors import LogError, LogRefusedError, MessagesRefusedError
 from streams.kafka_admin import KafkaAdmin, wait_for_kafka
 from streams.kafka_publisher import KafkaPublisher
 from streams.kafka_security import KafkaSecurity
@@ -254,6 +255,24 @@ def test_a_topic_without_the_right_to_write_or_to_see_is_said(guarded: Guarded) 
                 door.publish(topic, [(b"k", b"v")])
         door.publish("open", [(b"k", b"after the refusals")])
     assert b"after the refusals" in read(guarded, "open")
+
+
+def test_a_message_too_large_for_its_topic_is_refused_for_good_and_the_next_ones_pass(
+    guarded: Guarded,
+) -> None:
+    large = os.urandom(4000)  # which no compression makes smaller
+    with publisher(guarded) as door:
+        door.publish("small", [(b"k", b"before")])
+        started = time.monotonic()
+        with pytest.raises(MessagesRefusedError) as caught:
+            door.publish("small", [(b"k", b"beside"), (b"k", large), (b"k", b"behind")])
+        assert list(caught.value.reasons) == [1]
+        assert "topic 'small' takes fewer" in caught.value.reasons[1]
+        with pytest.raises(MessagesRefusedError, match="a request may have 4,194,304"):
+            door.publish("small", [(b"k", b"x" * 5_000_000)])
+        door.publish("small", [(b"k", b"after")])
+        assert time.monotonic() - started < SOON
+    assert {b"before", b"beside", b"behind", b"after"} == set(read(guarded, "small"))
 
 
 def test_a_worker_that_waits_for_kafka_can_be_stopped(guarded: Guarded) -> None:

@@ -18,7 +18,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import DefaultPartitioner
 
 from domain.errors import LogError, LogRefusedError, MessagesRefusedError, SettingsError
-from streams.kafka_publisher import make_producer
+from streams.kafka_producer import make_producer
 from streams.kafka_security import KafkaSecurity
 from streams.local_transport import EventLog, make_address, partition_for
 from streams.publisher import KafkaPublisher, LocalPublisher, kafka_servers, open_publisher
@@ -133,7 +133,8 @@ async def nobody_answers(servers: Any, security: Any) -> None:
 
 
 def kafka_publisher(kafka: FakeKafka, **more: Any) -> KafkaPublisher:
-    return KafkaPublisher(["h:1"], make=kafka, ask=nobody_answers, away=more.pop("away", 0.0), **more)
+    seams: dict[str, Any] = {"make": kafka, "end": FakeKafka.stop, "ask": nobody_answers}
+    return KafkaPublisher(["h:1"], away=more.pop("away", 0.0), **seams, **more)
 
 
 def test_kafka_gets_the_same_partitions_as_the_local_log() -> None:
