@@ -124,11 +124,11 @@ select found.* from unnest(%(windows)s::text[], %(since)s::timestamptz[]) as u (
   left join window_state s on s.centre = %(centre)s and s.window_id = u.w
   cross join lateral (select case when s.desk_at is null then u.since when s.desk_at < u.since then s.desk_at else coalesce(
       (select max(b.occurred_at) from event b where b.centre = %(centre)s and b.window_id = w and b.kind like 'window.%%'
-          and b.kind = any(%(kinds)s) and b.occurred_at < since and b.occurred_at >= since - interval '31 days'
-          and b.arrived_at >= since - interval '33 days'),
+          and b.kind = any(%(kinds)s) and b.occurred_at < u.since and b.occurred_at >= u.since - interval '31 days'
+          and b.arrived_at >= u.since - interval '33 days'),
       (select max(b.occurred_at) from event b where b.centre = %(centre)s and b.window_id = w and b.kind like 'window.%%'
-          and b.kind = any(%(kinds)s) and b.occurred_at < since - interval '31 days'),
-      since) end as first) as start
+          and b.kind = any(%(kinds)s) and b.occurred_at < u.since - interval '31 days'),
+      u.since) end as first) as start
   cross join lateral (select {_EVENT} from event e where e.centre = %(centre)s and e.window_id = w
       and e.kind like 'window.%%' and e.kind = any(%(kinds)s) and e.occurred_at >= start.first
       and e.arrived_at >= start.first - interval '2 days') as found
@@ -210,25 +210,33 @@ def save_cases(connection: Connection, centre: str, answers: Iterable[CaseAnswer
     )
 
 
-def save_ineffective(connection: Connection, centre: str, case: str, letters: Sequence[bytes]) -> None:
-    """Which dead letters a case's events without effect lie in."""
-    connection.execute(
-        "update case_state set ineffective = %s where centre = %s and case_id = %s",
-        [list(letters), centre, case],
-    )
+def save_ineffective(connection: Connection, centre: str, letters: Mapping[str, Sequence[bytes]]) -> None:
+    """Which dead letters the events without effect of each case lie in."""
+    if not letters:
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "update case_state set ineffective = %s::bytea[] where centre = %s and case_id = %s",
+            [(list(found), centre, case) for case, found in letters.items()],
+        )
 
 
-def save_window(
-    connection: Connection, centre: str, window: str, now: datetime, look_at: datetime | None, *, stale: bool
+def save_windows(
+    connection: Connection, centre: str, rows: Iterable[tuple[str, datetime | None, bool]], now: datetime
 ) -> None:
-    """After judging. ``stale``: nobody vouches for the window any more, which no writer can notice."""
+    """After judging, in one statement: each window's next look, and whether it is stale (nobody vouches for it any more,
+    which no writer can notice)."""
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    if not columns:
+        return
     connection.execute(
-        "update window_state set look_at = %(look_at)s, judged_at = %(now)s, failures = 0,"
-        " since = case when %(stale)s and presence <> 'unknown' then seen_at else since end,"
-        " reason = case when %(stale)s and presence <> 'unknown' then 'stale' else reason end,"
-        " presence = case when %(stale)s then 'unknown' else presence end"
-        " where centre = %(centre)s and window_id = %(window)s",
-        {"look_at": look_at, "now": now, "centre": centre, "window": window, "stale": stale},
+        "update window_state s set look_at = u.look_at, judged_at = %s, failures = 0,"
+        " since = case when stale and presence <> 'unknown' then seen_at else since end,"
+        " reason = case when stale and presence <> 'unknown' then 'stale' else reason end,"
+        " presence = case when stale then 'unknown' else presence end"
+        " from unnest(%s::text[], %s::timestamptz[], %s::bool[]) as u (w, look_at, stale)"
+        " where s.centre = %s and s.window_id = u.w",
+        [now, *columns, centre],
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from store.connection import connect
 from store.ingest import write_events
-from store.judging import claim_due, next_look, push_ahead
+from store.judging import claim_due, desk_events, next_look, push_ahead
 from tests.store.making import CENTRE, at, event
 
 pytestmark = pytest.mark.postgres
@@ -80,3 +80,17 @@ def test_the_next_look_is_the_earliest_of_all_kinds(database: str) -> None:
         soonest = next_look(db, CENTRE)
         assert soonest is not None
         assert soonest.year == 2
+
+
+def test_events_of_a_desk_come_with_the_last_one_before(database: str) -> None:
+    closed, opened = (
+        event("window.closed", 0, window="A01", case=None),
+        event("window.opened", 30, window="A01", case=None),
+    )
+    with connect(database, autocommit=True) as db:
+        # The older one arrives last.
+        for each in (opened, event("window.closed", -60, window="A01", case=None), closed):
+            write_events(db, [each], centre=CENTRE, now=at(31))
+        found = desk_events(db, CENTRE, {"A01": at(10), "A02": at(10)}, ["window.opened", "window.closed"])
+        assert {each.event_id for each in found["A01"]} == {closed.event_id, opened.event_id}
+        assert found["A02"] == []
