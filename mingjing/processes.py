@@ -6,7 +6,6 @@ Every process can be killed at any moment and started again; each stops on SIGTE
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -441,8 +440,7 @@ def run_process(name: str, settings: Settings, *, share: Share = WHOLE) -> None:
         raise SettingsError(f"no process is called '{name}'; there are {', '.join(PROCESSES)}")
     if share != WHOLE and name != "cameras":
         raise SettingsError(f"--share is for cameras; any number of '{name}' may run as they are")
-    instance = os.environ.get("MINGJING_INSTANCE", "")
-    set_up_logs(name, level=settings.log_level, form=settings.log_format, instance=instance)
+    set_up_logs(name, level=settings.log_level, form=settings.log_format, instance=settings.instance_name)
     settings.data.mkdir(parents=True, exist_ok=True)
     watch_parent()
     context = Context(settings, process=name, share=share)
