@@ -20,7 +20,15 @@ HELD: frozenset[Kind] = frozenset(("case", "source"))
 #: Real seconds until a held loop asks again.
 HOLD = 0.2
 
-Reason = Literal["worker_silent", "backlog"]
+Reason = Literal["worker_silent", "unread", "backlog"]
+
+# Partitions of the events that a living worker has and whose end it knows, each counted once: one worker that woke up
+# late may still name what another has been given.
+_READ = """
+select count(distinct number)::bigint, max((detail ->> 'of')::bigint)
+  from heartbeat left join lateral jsonb_array_elements(detail -> 'reads') as reads(number) on true
+ where role = 'worker' and detail ? 'of' and clock_timestamp() - real_at < make_interval(secs => %s)
+"""
 
 
 def reason_to_hold(connection: Connection) -> Reason | None:
@@ -36,4 +44,14 @@ def reason_to_hold(connection: Connection) -> Reason | None:
     silent, waiting = row
     if silent > WORKER_SILENT:
         return "worker_silent"
+    if unread_partitions(connection):
+        return "unread"
     return "backlog" if waiting > BACKLOG else None
+
+
+def unread_partitions(connection: Connection) -> int:
+    """How many partitions of the events no living worker reads: while a dead one's place is still kept for it, during
+    a rebalance, and while the brokers are away. 0 where no worker lives or none says."""
+    row = connection.execute(_READ, [WORKER_SILENT]).fetchone()
+    read, of = row or (0, None)
+    return max(0, (of or 0) - read)

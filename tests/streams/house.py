@@ -86,8 +86,7 @@ class House:
         """Records in the log."""
         if self.kafka is None:
             return sum(EventLog(self.folder / "log.db").heads().values())
-        topics = (looking.records(self.kafka.servers, self.prefix + name) for name in TOPICS)
-        return sum(len(found) for topic in topics for found in topic.values())
+        return sum(looking.ends(self.kafka.servers, *(self.prefix + name for name in TOPICS)).values())
 
     def committed(self) -> int:
         """Records the worker has said it is done with."""

@@ -32,8 +32,11 @@ def db(database: str) -> Iterator[Connection]:
         yield connection
 
 
-def worker(db: Connection, *, lag: int = 0, silent: float = 0.0, instance: str = "") -> None:
-    heartbeat(db, "worker", now=day("11-12 09:00"), instance=instance, detail={"lag": lag})
+def worker(
+    db: Connection, *, lag: int = 0, silent: float = 0.0, instance: str = "", reads: list[int] | None = None
+) -> None:
+    detail = {"lag": lag} if reads is None else {"lag": lag, "reads": reads, "of": 4}
+    heartbeat(db, "worker", now=day("11-12 09:00"), instance=instance, detail=detail)
     db.execute(
         "update heartbeat set real_at = now() - make_interval(secs => %s) where role = 'worker' and instance = %s",
         [silent, instance],
@@ -50,6 +53,11 @@ def worker(db: Connection, *, lag: int = 0, silent: float = 0.0, instance: str =
         ([{"silent": 6.0}], "worker_silent"),
         ([{"lag": BACKLOG, "instance": "1"}, {"lag": 1, "instance": "2"}], "backlog"),
         ([{"lag": 9_999, "silent": 60.0, "instance": "1"}, {"instance": "2"}], None),
+        ([{"reads": [0, 1], "instance": "1"}, {"reads": [2, 3], "instance": "2"}], None),
+        ([{"reads": [0, 1], "instance": "1", "silent": 6.0}, {"reads": [2, 3], "instance": "2"}], "unread"),
+        ([{"reads": [0, 1], "instance": "1", "silent": 60}, {"reads": [0, 1, 2, 3], "instance": "2"}], None),
+        ([{"reads": [1, 2], "instance": "1"}, {"reads": [1, 2, 3], "instance": "2"}], "unread"),
+        ([{"reads": []}], "unread"),
     ],
     ids=[
         "no worker",
@@ -59,6 +67,11 @@ def worker(db: Connection, *, lag: int = 0, silent: float = 0.0, instance: str =
         "silent",
         "two behind together",
         "one gone, one well",
+        "two share the partitions",
+        "one gone, its partitions unread",
+        "one gone, its partitions taken over",
+        "one names what another has",
+        "none read",
     ],
 )
 def test_cases_wait_while_the_worker_is_behind_or_away(
