@@ -11,6 +11,7 @@ fence, since every new lease counts it up.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,7 +36,11 @@ CORRECTION = "finding.correction"
 _INSERT = """
 insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, params, state, reason,
                     next_try_at, give_up_at, created_at, ack_token, ack_expires_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, now() + %s, now() + %s, %s, %s, %s)
+select k, f, c, p, t, h, m, d::jsonb, s, r, now() + make_interval(secs => w), now() + make_interval(secs => g), a, x, y
+from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+            %s::text[], %s::float8[], %s::float8[], %s::timestamptz[], %s::text[], %s::timestamptz[])
+     with ordinality as u (k, f, c, p, t, h, m, d, s, r, w, g, a, x, y, n)
+order by n
 on conflict (idempotency_key) do nothing
 """
 
@@ -96,7 +101,7 @@ class Leased:
 
 
 def insert_rows(connection: Connection, rows: Plan, *, give_up_after: timedelta = GIVE_UP_AFTER) -> int:
-    """Writes a plan inside the caller's transaction; a key that is already there is left as it is.
+    """Writes a plan, in its order, inside the caller's transaction; a key that is already there is left as it is.
 
     Returns:
         How many entries were new (messages and kept skips).
@@ -104,20 +109,21 @@ def insert_rows(connection: Connection, rows: Plan, *, give_up_after: timedelta 
     values = [_values(row, give_up_after) for row in rows if isinstance(row, OutboxRow) or row.kept]
     if not values:
         return 0
-    with connection.cursor() as cursor:
-        cursor.executemany(_INSERT, values)
-        written = max(cursor.rowcount, 0)
+    columns = [list(column) for column in zip(*values, strict=True)]
+    written = connection.execute(_INSERT, columns).rowcount
     notify(connection)
     return written
 
 
 def _values(row: OutboxRow | Skipped, give_up_after: timedelta) -> tuple[Any, ...]:
     common = (row.idempotency_key, row.finding_id, row.centre, row.person)
+    params, give_up = json.dumps(row.params), give_up_after.total_seconds()
     if isinstance(row, Skipped):
-        rest: tuple[Any, ...] = ("", "none", row.template, Jsonb(row.params), "skipped", row.reason.value)
-        return (*common, *rest, timedelta(0), give_up_after, row.created_at, None, None)
-    rest = (row.phone, row.channel, row.template, Jsonb(row.params), "ready", None)
-    return (*common, *rest, row.hold, give_up_after, row.created_at, row.ack_digest, row.ack_expires_at)
+        rest: tuple[Any, ...] = ("", "none", row.template, params, "skipped", row.reason.value)
+        return (*common, *rest, 0.0, give_up, row.created_at, None, None)
+    rest = (row.phone, row.channel, row.template, params, "ready", None)
+    hold = row.hold.total_seconds()
+    return (*common, *rest, hold, give_up, row.created_at, row.ack_digest, row.ack_expires_at)
 
 
 def notify(connection: Connection, table: str = "outbox") -> None:

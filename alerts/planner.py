@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,10 +13,13 @@ from domain.centre import Centre
 from domain.findings import Finding
 from store import Connection
 
+#: Changes whose messages depend on the messages before.
+LOOKING_BACK = frozenset(("revoked", "reopened"))
+
 
 @dataclass(frozen=True, slots=True)
 class Planner:
-    """What the rule loop calls for each change of a finding; injected by the composition root.
+    """What the rule loop calls for changes of findings; injected by the composition root.
 
     Args:
         channel: name of the hook that sends these messages.
@@ -30,10 +34,18 @@ class Planner:
     give_up_after: timedelta = outbox.GIVE_UP_AFTER
     correction_hold: timedelta = timedelta(seconds=15)
 
-    def __call__(self, connection: Connection, finding: Finding, change: str, now: datetime) -> int:
-        """Writes the messages for one change and returns how many entries were new. Raises psycopg.Error only."""
-        plan = self.plan(connection, finding, change, now)
-        return outbox.insert_rows(connection, plan, give_up_after=self.give_up_after)
+    def __call__(self, connection: Connection, changes: Sequence[tuple[Finding, str]], now: datetime) -> int:
+        """Writes the messages for changes, in their order, and returns how many entries were new. Raises psycopg.Error
+        only."""
+        rows: Plan = []
+        written = 0
+        for finding, change in changes:
+            if change in LOOKING_BACK and rows:
+                # What was planned before has to be there to be found.
+                written += outbox.insert_rows(connection, rows, give_up_after=self.give_up_after)
+                rows = []
+            rows += self.plan(connection, finding, change, now)
+        return written + outbox.insert_rows(connection, rows, give_up_after=self.give_up_after)
 
     def plan(self, connection: Connection, finding: Finding, change: str, now: datetime) -> Plan:
         """The same without writing messages; a revocation withdraws those not sent yet."""

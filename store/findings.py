@@ -133,47 +133,83 @@ def _plain(value: object) -> object:
     return list(value)  # type: ignore[call-overload]
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a judging changes about one subject; ``revoked_by``: the event that proved earlier findings wrong."""
+
+    subject: str
+    changes: Sequence[Change]
+    revoked_by: str | None = None
+
+
 def write_changes(
     connection: Connection,
     subject: str,
-    changes: Iterable[Change],
+    changes: Sequence[Change],
     now: datetime,
     *,
     revoked_by: str | None = None,
 ) -> None:
-    """Writes findings and steps; the caller's transaction also holds what follows from them (messages)."""
-    for change in changes:
-        finding = change.finding
-        if change.kind == "opened":
-            connection.execute(
-                f"insert into finding ({_COLUMNS}, subject, issued_at, updated_at)"
-                " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                [*_row(finding), subject, now, now],
-            )
-        else:
-            connection.execute(
-                "update finding set item = %s, window_id = %s, closed_at = %s, state = %s, revoked_at = %s,"
-                " revoked_reason = %s, revoked_by = %s, due_at = %s, provisional = %s, explain = %s, updated_at = %s"
-                " where finding_id = %s",
-                [
-                    finding.item,
-                    finding.window,
-                    finding.closed_at,
-                    finding.state,
-                    finding.revoked_at,
-                    finding.revoked_reason,
-                    revoked_by if change.kind == "revoked" else None,
-                    finding.due_at,
-                    finding.provisional,
-                    to_json(finding.explain),
-                    now,
-                    finding.finding_id,
-                ],
-            )
+    """Writes findings and steps of one subject; see :func:`write_said`."""
+    write_said(connection, [Said(subject, changes, revoked_by)], now)
+
+
+def write_said(connection: Connection, said: Iterable[Said], now: datetime) -> None:
+    """Writes findings and steps of many subjects in three statements; the caller's transaction also holds what follows
+    from them (messages).
+
+    Raises:
+        psycopg.IntegrityError, psycopg.DataError, ValueError: something cannot be written; then nothing is.
+    """
+    opened: list[tuple[object, ...]] = []
+    places: dict[str, int] = {}
+    changed: dict[str, tuple[object, ...]] = {}
+    steps: list[tuple[object, ...]] = []
+    for each in said:
+        for change in each.changes:
+            finding = change.finding
+            steps.append((finding.finding_id, change.kind, to_json(change.detail)))
+            row = (*_row(finding), each.subject)
+            if change.kind == "opened":
+                places[finding.finding_id] = len(opened)
+                opened.append(row)
+            elif finding.finding_id in places:  # opened just now, and closed: one row, two steps
+                opened[places[finding.finding_id]] = row
+            else:
+                by = each.revoked_by if change.kind == "revoked" else None
+                changed[finding.finding_id] = (*row[:-1], by)
+    if opened:
         connection.execute(
-            "insert into finding_step (finding_id, at, step, detail) values (%s, %s, %s, %s)",
-            [finding.finding_id, now, change.kind, to_json(change.detail)],
+            f"insert into finding ({_COLUMNS}, subject, issued_at, updated_at)"
+            " select f, r, s, c, o, k, i, w, e, t, v, n, d, p, x::jsonb, j, %s, %s"
+            f" from unnest({_ARRAYS}) as u (f, r, s, c, o, k, i, w, e, t, v, n, d, p, x, j)",
+            [now, now, *_turned(opened)],
         )
+    if changed:
+        # Sorted: two writers of the same findings then never wait for each other in a circle.
+        connection.execute(
+            "update finding set item = i, window_id = w, closed_at = e, state = t, revoked_at = v, revoked_reason = n,"
+            " revoked_by = j, due_at = d, provisional = p, explain = x::jsonb, updated_at = %s"
+            f" from unnest({_ARRAYS}) as u (f, r, s, c, o, k, i, w, e, t, v, n, d, p, x, j) where finding_id = f",
+            [now, *_turned([row for _, row in sorted(changed.items())])],
+        )
+    if steps:
+        connection.execute(
+            "insert into finding_step (finding_id, at, step, detail) select f, %s, s, d::jsonb"
+            " from unnest(%s::text[], %s::text[], %s::text[]) with ordinality as u (f, s, d, n) order by n",
+            [now, *_turned(steps)],
+        )
+
+
+#: Of the columns of a finding, and one more text.
+_ARRAYS = (
+    "%s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],"
+    " %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::bool[], %s::text[], %s::text[]"
+)
+
+
+def _turned(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    return [list(column) for column in zip(*rows, strict=True)]
 
 
 def _row(finding: Finding) -> list[object]:

@@ -6,45 +6,38 @@ Its cost follows the changes: it reads the partial index on ``look_at``, never t
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg
 
 from domain.centre import Centre
 from domain.clock import Clock
-from domain.findings import Finding
 from store import judging
 from store.connection import PASSING, Connection, connect
-from store.dead_letters import Refusal, resolve, write_dead_letters
 from store.departments import keep_departments
-from store.findings import write_changes
 from store.ingest import heartbeat
-from store.judging import Due, Kind
-from store.sources import expect_sources, save_source
+from store.judging import Kind
+from store.sources import expect_sources
+from streams.clerk import PUSH_AHEAD, Clerk, Plan, no_messages
 from streams.holding import HELD, HOLD, reason_to_hold
 from streams.judges import Answer, Court, Failed, Judged, Rules
 from streams.rule_settings import world_id
 
 log = logging.getLogger(__name__)
 
-#: Writes the messages of one change (connection, finding, what happened, now); the composition root gives it.
-Plan = Callable[[Connection, Finding, str, datetime], Any]
-
 KINDS: tuple[Kind, ...] = ("case", "window", "source")
-#: Rows judged in one transaction. Few, because the worker waits while they are locked: 200 rows that all became findings with
-#: messages held it up for over ten seconds on a crowded machine.
-BATCH = 50
+#: Rows judged in one transaction at first, and how few and many they may become.
+BATCH, SMALLEST, MOST = 50, 10, 500
+#: Real seconds that a batch may hold its rows: the worker waits while they are locked.
+HELD_FOR = 0.1
 #: Batches of one kind in one tick, so that a flood of cases does not hold up the windows.
-BATCHES = 20
-#: How long a row that cannot be judged waits, on the system's clock.
-PUSH_AHEAD = timedelta(hours=1)
+BATCHES = 10
 #: Real seconds between looks when nothing wakes the loop, and between signs of life.
 POLL = 1.0
 #: Notifications after which something may be due.
@@ -64,16 +57,12 @@ class TickResult:
     held: str | None = None
 
 
-def no_messages(_connection: Connection, _finding: Finding, _change: str, _now: datetime) -> None:
-    """A plan that tells nobody."""
-
-
 class RuleLoop:
     """One loop for one centre; any number of them may run on one database.
 
     Args:
-        plan: writes messages into the outbox in the same transaction as the finding; called once for each step.
-        batch: rows judged in one transaction.
+        plan: writes messages into the outbox in the same transaction as the findings; called for many steps at once.
+        batch: rows judged in one transaction at first; it then follows the time they take.
         batches: of one kind in one tick.
         open_connection: gives the connection, also when the last one is lost; default one of the loop's own.
         beats: whether ticks write the sign of life; a circuit of many loops writes it for all of them.
@@ -93,10 +82,10 @@ class RuleLoop:
         beats: bool = True,
         real_time: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._dsn, self._centre, self._clock, self._plan = dsn, centre, clock, plan
+        self._dsn, self._centre, self._clock = dsn, centre, clock
         self._code = centre.centre.id
-        self._court = Court(centre, rules or Rules())
-        self._batch, self._batches, self._beats, self._real = batch, batches, beats, real_time
+        self._court, self._clerk = Court(centre, rules or Rules()), Clerk(self._code, plan)
+        self._size, self._batches, self._beats, self._real = batch, batches, beats, real_time
         self._new_connection = open_connection or (
             lambda: connect(dsn, application="mingjing rules", autocommit=True)
         )
@@ -170,11 +159,11 @@ class RuleLoop:
             if held is not None and kind in HELD:
                 continue
             for _ in range(self._batches):
-                outcomes = self._judge_batch(connection, kind, now)
+                outcomes, full = self._judge_batch(connection, kind, now)
                 judged += len(outcomes)
                 failed += sum(isinstance(outcome, Failed) for outcome in outcomes)
                 changed += sum(len(outcome.changes) for outcome in outcomes if isinstance(outcome, Answer))
-                if len(outcomes) < self._batch:
+                if not full:
                     break
             else:
                 more = True
@@ -185,70 +174,25 @@ class RuleLoop:
         next_look = judging.next_look(connection, self._code)
         return TickResult(judged, changed, failed, more, next_look, held)
 
-    def _judge_batch(self, connection: Connection, kind: Kind, now: datetime) -> list[Judged]:
+    def _judge_batch(self, connection: Connection, kind: Kind, now: datetime) -> tuple[list[Judged], bool]:
+        """What became of one batch, and whether it was full, so that more may be due."""
+        began = self._real()
         with connection.transaction():
-            dues = judging.claim_due(connection, kind, self._code, now, self._batch)
+            dues = judging.claim_due(connection, kind, self._code, now, self._size)
             if not dues:
-                return []
-            outcomes = [
-                self._write(connection, outcome, now) for outcome in self._court.judge(connection, dues, now)
-            ]
-            self._save(connection, kind, [each for each in outcomes if isinstance(each, Answer)], now)
-            for outcome in outcomes:
-                if isinstance(outcome, Failed):
-                    self._set_aside(connection, outcome, now)
-            if any(isinstance(each, Answer) and each.changes for each in outcomes):
-                connection.execute("select pg_notify('mingjing', 'finding')")
-            # Not what wakes this loop: only screens hear it.
-            connection.execute("select pg_notify('mingjing', 'judged')")
-        return outcomes
+                return [], False
+            outcomes = self._clerk.write(connection, kind, self._court.judge(connection, dues, now), now)
+        full = len(dues) == self._size
+        if full:
+            self._adapt(self._real() - began)
+        return outcomes, full
 
-    def _write(self, connection: Connection, outcome: Judged, now: datetime) -> Judged:
-        """Findings, steps, messages and dead letters of one row; if any of it fails, none of it is written."""
-        if isinstance(outcome, Failed) or not outcome.has_news:
-            return outcome
-        try:
-            with connection.transaction():
-                write_changes(
-                    connection, outcome.due.subject, outcome.changes, now, revoked_by=outcome.revoked_by
-                )
-                for change in outcome.changes:
-                    self._plan(connection, change.finding, change.kind, now)
-                write_dead_letters(connection, outcome.letters, now=now)
-                if outcome.resolved:
-                    resolve(connection, outcome.resolved)
-                if outcome.ineffective is not None:
-                    judging.save_ineffective(connection, self._code, outcome.due.name, outcome.ineffective)
-        except PASSING:
-            raise
-        except Exception as error:
-            return Failed(outcome.due, error)
-        return outcome
-
-    def _save(self, connection: Connection, kind: Kind, answers: Iterable[Answer], now: datetime) -> None:
-        answers = list(answers)
-        judging.save_cases(
-            connection, self._code, [each.case for each in answers if each.case is not None], now
-        )
-        for each in answers:
-            if kind == "window":
-                stale = each.status.get("presence") == "unknown" and each.status.get("reason") == "stale"
-                judging.save_window(connection, self._code, each.due.name, now, each.look_at, stale=stale)
-            elif kind == "source":
-                silent = bool(each.status.get("silent"))
-                save_source(connection, self._code, each.due.name, now, each.look_at, silent=silent)
-        mended = [_letter(self._code, each.due, "").fingerprint for each in answers if each.due.failures]
-        if mended:
-            resolve(connection, mended)
-
-    def _set_aside(self, connection: Connection, outcome: Failed, now: datetime) -> None:
-        """One bad row stops nobody: it waits an hour, with the reason in the dead letters."""
-        error = outcome.error
-        log.error("%s cannot be judged: %s", outcome.due.subject, error, exc_info=error)
-        first = next(iter(str(error).strip().splitlines()), "")
-        reason = f"cannot be judged ({type(error).__name__}: {first[:300]}); tried again in an hour and with its next event"
-        write_dead_letters(connection, [_letter(self._code, outcome.due, reason)], now=now)
-        judging.push_ahead(connection, outcome.due, self._code, now + PUSH_AHEAD)
+    def _adapt(self, took: float) -> None:
+        """The next batch, so that it holds its rows about as long as a writer may be kept waiting."""
+        fitting = round(self._size * HELD_FOR / max(took, 0.001))
+        # Half or double at most: one slow commit says little about the next.
+        bounded = min(max(fitting, self._size // 2), self._size * 2)
+        self._size = min(max(bounded, SMALLEST), MOST)
 
     # -- around it ---------------------------------------------------------------------------------------------------
 
@@ -296,12 +240,6 @@ class RuleLoop:
             heard = [note.payload for note in ears.notifies(timeout=left, stop_after=1)]
             if not heard or not WAKING.isdisjoint(heard) or self._real() >= end:
                 return
-
-
-def _letter(centre: str, due: Due, reason: str) -> Refusal:
-    # With the centre: two centres may have a case of the same number.
-    raw = json.dumps({"centre": centre, "subject": due.subject}, ensure_ascii=False).encode()
-    return Refusal("rules", raw, "judge_failed", reason, place=due.subject)
 
 
 __all__ = ["BATCH", "POLL", "PUSH_AHEAD", "Plan", "RuleLoop", "TickResult", "no_messages"]

@@ -102,7 +102,7 @@ class Desk:
         """The finding and its messages in one transaction, as the rule loop does."""
         with self.connection.transaction():
             save_finding(self.connection, finding)
-            return self.planner(self.connection, finding, change, self.clock.now())
+            return self.planner(self.connection, [(finding, change)], self.clock.now())
 
     def sender(self, hook: Hook, settings: SenderSettings = QUICK, **more: Any) -> Sender:
         made = Sender(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -147,13 +147,14 @@ def test_a_case_is_looked_at_when_its_answer_can_change_and_not_before(
 def test_every_change_is_planned_once_and_in_the_same_transaction(db: Connection, database: str) -> None:
     told: list[tuple[str, str]] = []
 
-    def plan(connection: Connection, finding: Finding, change: str, now: datetime) -> None:
-        # The finding is already there for what refers to it.
-        assert connection.execute(
-            "select 1 from finding where finding_id = %s", [finding.finding_id]
-        ).fetchone()
-        if finding.case is not None:
-            told.append((finding.rule, change))
+    def plan(connection: Connection, changes: Sequence[tuple[Finding, str]], now: datetime) -> None:
+        for finding, change in changes:
+            # The finding is already there for what refers to it.
+            assert connection.execute(
+                "select 1 from finding where finding_id = %s", [finding.finding_id]
+            ).fetchone()
+            if finding.case is not None:
+                told.append((finding.rule, change))
 
     loop = RuleLoop(database, CENTRE, FakeClock(day("11-01 00:00")), plan=plan)
     write(db, event("accepted", "11-02 10:00"))
@@ -276,8 +277,8 @@ def test_one_case_that_cannot_be_judged_stops_nobody(db: Connection, database: s
 def test_messages_that_cannot_be_planned_take_the_finding_back_with_them(
     db: Connection, database: str
 ) -> None:
-    def plan(connection: Connection, finding: Finding, change: str, now: datetime) -> None:
-        if finding.case is not None:
+    def plan(connection: Connection, changes: Sequence[tuple[Finding, str]], now: datetime) -> None:
+        if any(finding.case is not None for finding, _ in changes):
             raise KeyError("no such person")
 
     loop = RuleLoop(database, CENTRE, FakeClock(day("11-01 00:00")), plan=plan)
@@ -286,6 +287,52 @@ def test_messages_that_cannot_be_planned_take_the_finding_back_with_them(
     loop.close()
     assert shown(db) == []
     assert list_dead_letters(db)[0].code == "judge_failed"
+
+
+def test_one_answer_that_cannot_be_written_does_not_take_its_batch_with_it(
+    db: Connection, database: str
+) -> None:
+    told: list[tuple[str | None, str, str]] = []
+
+    def plan(connection: Connection, changes: Sequence[tuple[Finding, str]], now: datetime) -> None:
+        if any(finding.case == "C2" for finding, _ in changes):
+            connection.execute("select 1 / 0")
+        told.extend((finding.case, finding.rule, change) for finding, change in changes)
+
+    loop = RuleLoop(database, CENTRE, FakeClock(day("11-01 00:00")), plan=plan)
+    write(db, *(event("accepted", "11-02 10:00", case=case, event_id=case) for case in ("C1", "C2", "C3")))
+    result = loop.tick(day("11-12 09:00"))
+    loop.close()
+    assert result.failed == 1
+    # The others are written and told of, once, with all their steps.
+    assert {row.case for row in findings(db, CODE, state=None) if row.case} == {"C1", "C3"}
+    assert len([each for each in told if each[0] is not None]) == 6
+    assert len(told) == len(set(told))
+    (steps_written,) = db.execute(
+        "select count(*) from finding_step join finding using (finding_id) where case_id is not null"
+    ).fetchone() or (0,)
+    assert steps_written == 6
+    assert [letter.place for letter in list_dead_letters(db)] == ["case:C2"]
+
+
+def test_a_batch_grows_and_shrinks_with_the_time_its_rows_are_held(db: Connection, database: str) -> None:
+    moment = step = 0.0
+
+    def real_time() -> float:
+        nonlocal moment
+        moment += step
+        return moment
+
+    write(db, *(event("accepted", "11-02 10:00", case=f"C{n}", event_id=str(n)) for n in range(400)))
+    loop = RuleLoop(
+        database, CENTRE, FakeClock(day("11-01 00:00")), batch=20, batches=1, beats=False, real_time=real_time
+    )
+    loop.tick(day("11-01 00:00"))  # makes itself at home, and judges the first twenty and their source
+    judged = []
+    for step in (0.0, 10.0, 10.0, 10.0, 10.0):
+        judged.append(loop.tick(day("11-02 10:01")).judged)
+    loop.close()
+    assert judged == [40, 80, 40, 20, 10]
 
 
 def test_nobody_at_the_window_for_ten_minutes_is_a_finding_and_closes_with_the_return(
@@ -399,7 +446,7 @@ def test_a_broken_connection_costs_one_tick_and_nothing_else(db: Connection, loo
     assert ("time_limit.promised", "open") in shown(db)
 
 
-def test_two_loops_judge_each_case_once_while_events_go_on_arriving(database: str) -> None:
+def test_several_loops_judge_each_case_once_while_events_go_on_arriving(database: str) -> None:
     cases = [f"C{number}" for number in range(40)]
     accepted = [replace(event("accepted", "11-02 10:00", f"a{case}", case=case)) for case in cases]
     decided = [event("decided", "11-20 10:00", f"d{case}", case=case, result="denied") for case in cases]
@@ -408,8 +455,8 @@ def test_two_loops_judge_each_case_once_while_events_go_on_arriving(database: st
     done = threading.Event()
     failures: list[BaseException] = []
 
-    def plan(connection: Connection, finding: Finding, change: str, now: datetime) -> None:
-        told.append((finding.finding_id, finding.rule, change))
+    def plan(connection: Connection, changes: Sequence[tuple[Finding, str]], now: datetime) -> None:
+        told.extend((finding.finding_id, finding.rule, change) for finding, change in changes)
 
     def judge() -> None:
         loop = RuleLoop(database, CENTRE, FakeClock(now), plan=plan, batch=7)
@@ -428,7 +475,7 @@ def test_two_loops_judge_each_case_once_while_events_go_on_arriving(database: st
             for start in range(0, len(events), 5):
                 write_events(connection, events[start : start + 5], centre=CODE, now=now)
 
-    judges = [threading.Thread(target=judge) for _ in range(2)]
+    judges = [threading.Thread(target=judge) for _ in range(3)]
     writers = [threading.Thread(target=ingest, args=(events,)) for events in (accepted, decided[::-1])]
     for thread in judges + writers:
         thread.start()
