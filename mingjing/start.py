@@ -12,6 +12,7 @@ import typer
 from domain.centre_folder import load_centres
 from domain.errors import SettingsError
 from mingjing.folder import FolderLock
+from mingjing.notify import notify, still_alive
 from mingjing.ports import check_port
 from mingjing.settings import Settings, load_settings
 from mingjing.system import keep_running, say, system_children, write_secret
@@ -72,12 +73,14 @@ def run_centre(settings: Settings) -> None:
                 f"  短信 messages  {settings.gateway_url or '写入日志 to the log ' + str(settings.data / 'logs/sender.log')}\n"
                 "  停止 stop: Ctrl-C"
             )
+            notify("READY=1", f"STATUS={settings.wall_url}")
 
         keep_running(
             system_children(names, embedded_database=settings.embedded_database),
             settings,
             os.environ,
             lock,
+            housekeeping=still_alive,
             when_up=when_up,
         )
     say("\n已全部停止。 Stopped.")
