@@ -111,14 +111,18 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(self._timeout):
                 while left:
-                    producer = await self._connected(topic)
-                    problem = await self._send(producer, topic, left, refused)
+                    if problem is not None and _too_large(problem):
+                        problem = await self._send_one_by_one(topic, left, refused)
+                    else:
+                        producer = await self._connected(topic)
+                        problem = await self._send(producer, topic, left, refused)
                     if problem is not None:
                         self._throw_away(producer)
-                        if left:
-                            log.warning("%s did not confirm %d messages: %r", self, len(left), problem)
-                            await asyncio.sleep(pause)
-                            pause = min(2 * pause, _LONGEST_PAUSE)
+                        if sentence := topic_refusal(problem, topic):
+                            raise LogRefusedError(sentence) from problem
+                        log.warning("%s did not confirm %d messages: %r", self, len(left), problem)
+                        await asyncio.sleep(pause)
+                        pause = min(2 * pause, _LONGEST_PAUSE)
         except TimeoutError:
             self._throw_away(producer)
             why = f"the last fault: {problem!r}" if problem else "no answer, or too few brokers in sync"
@@ -135,9 +139,6 @@ class KafkaPublisher:
 
         Returns:
             an error after which the producer cannot be used any more.
-
-        Raises:
-            LogRefusedError: the topic is not for us.
         """
         from aiokafka.errors import KafkaError
 
@@ -147,35 +148,51 @@ class KafkaPublisher:
             try:
                 sent[index] = await producer.send(topic, value, key=key)
             except KafkaError as error:
-                if _too_large(error):
-                    # Refused before it left: the producer is as good as before.
-                    refused[index] = (
-                        f"has {_size(left.pop(index)):,} bytes; a request may have {MAX_REQUEST:,}"
-                    )
-                    continue
-                problem = error
-                break
+                if not _too_large(error):
+                    problem = error
+                    break
+                # Refused before it left: the producer is as good as before.
+                refused[index] = f"has {_size(left.pop(index)):,} bytes; a request may have {MAX_REQUEST:,}"
         results = await asyncio.gather(*sent.values(), return_exceptions=True)
-        late: set[bytes] = set()
+        late: set[bytes | None] = set()
         for index, result in zip(sent, results, strict=True):
             key = left[index][0]
-            if not isinstance(result, BaseException):
-                # What came in before its predecessor of the same key comes once more, after it.
-                if key not in late:
-                    del left[index]
-                continue
-            problem = result
-            if _too_large(result):
-                size = _size(left.pop(index))
-                refused[index] = (
-                    f"has {size:,} bytes; topic '{topic}' takes fewer in one (its max.message.bytes)"
-                )
-            elif key is not None:
+            if isinstance(result, BaseException):
+                problem = result
                 late.add(key)
-        if problem is not None and (sentence := topic_refusal(problem, topic)):
-            self._throw_away(producer)
-            raise LogRefusedError(sentence) from problem
+            elif key is None or key not in late:
+                # What came in before its predecessor of the same key comes once more, after it.
+                del left[index]
         return problem
+
+    async def _send_one_by_one(
+        self, topic: str, left: dict[int, Message], refused: dict[int, str]
+    ) -> BaseException | None:
+        """As :meth:`_send`, after a batch was too large: by a producer of its own, so that each message is a batch and
+        only the guilty one is refused."""
+        from aiokafka.errors import KafkaError
+
+        producer = None
+        try:
+            for index, (key, value) in list(left.items()):
+                producer = producer or await self._started()
+                try:
+                    await (await producer.send(topic, value, key=key))
+                except KafkaError as error:
+                    failed: BaseException = error
+                    if not _too_large(failed):
+                        return failed
+                    size = f"{_size(left[index]):,}"
+                    refused[index] = (
+                        f"has {size} bytes; topic '{topic}' takes fewer in one (its max.message.bytes)"
+                    )
+                    await self._end(producer)
+                    producer = None
+                del left[index]
+        finally:
+            if producer is not None:
+                await self._end(producer)
+        return None
 
     async def _connected(self, topic: str) -> Any:
         """A producer that is started, on a cluster that has the topic."""

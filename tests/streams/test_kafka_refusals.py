@@ -6,12 +6,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -24,6 +27,8 @@ from streams.kafka_security import KafkaSecurity
 from streams.topic_plan import TopicPlan
 from tests.kafka import cluster as kafka
 from tests.kafka.cluster import KafkaCluster
+from tests.streams.fakes import event_bytes
+from tests.streams.house import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.process]
 
@@ -292,3 +297,89 @@ def test_a_worker_that_waits_for_kafka_can_be_stopped(guarded: Guarded) -> None:
     waiting.join(5)
     assert not waiting.is_alive()
     assert not said
+
+
+# -- the whole way: publish, a real worker, PostgreSQL
+
+
+def worker_environ(cluster: Guarded, folder: Path, database: str, **more: str) -> dict[str, str]:
+    assert cluster.certificates is not None
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MINGJING_")}
+    given = {
+        "DATA": folder,
+        "BROKER": cluster.url,
+        "DATABASE": database,
+        "TOPIC_PREFIX": "whole.",
+        "DECLARE_TOPICS": "false",
+        "LOG_LEVEL": "DEBUG",
+        "KAFKA_SECURITY": "SASL_SSL",
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_USERNAME": cluster.username,
+        "KAFKA_PASSWORD_FILE": cluster.folder / "password",
+        "KAFKA_CA_FILE": cluster.certificates.ca,
+    }
+    return clean | {f"MINGJING_{name}": str(value) for name, value in (given | more).items()}
+
+
+def mingjing(*words: str) -> list[str]:
+    return [sys.executable, "-m", "mingjing", *words]
+
+
+@pytest.mark.postgres
+def test_events_come_to_the_database_over_tls_and_a_password_and_no_topic_makes_itself(
+    guarded: Guarded, database: str, tmp_path: Path
+) -> None:
+    environ = worker_environ(guarded, tmp_path, database)
+    (tmp_path / "centre.yaml").write_text("centre: {id: '1', name: x}\nwindows: [{id: A01}]\n")
+    before = guarded.topics()
+    refused = subprocess.run(
+        mingjing("run", "worker"), env=environ, capture_output=True, text=True, timeout=30
+    )
+    assert refused.returncode == 2
+    last = refused.stderr.splitlines()[-1]
+    assert last.startswith("mingjing: Kafka has no topic 'whole.")
+    assert "`mingjing topics create`" in last
+    assert guarded.topics() == before
+    made = subprocess.run(
+        mingjing("topics", "create"), env=environ, capture_output=True, text=True, timeout=30
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    with (tmp_path / "worker.log").open("wb") as out:
+        worker = subprocess.Popen(mingjing("run", "worker"), env=environ, stdout=out, stderr=out)
+    try:
+        file = tmp_path / "events.jsonl"
+        file.write_bytes(b"\n".join(event_bytes(number) for number in range(120)))
+        sent = subprocess.run(
+            mingjing("send", str(file)), env=environ, capture_output=True, text=True, timeout=30
+        )
+        assert (sent.returncode, sent.stdout.split()[0]) == (0, "120"), sent.stderr
+        with psycopg.connect(database, autocommit=True) as connection:
+
+            def stored() -> bool:
+                assert worker.poll() is None, (tmp_path / "worker.log").read_text()[-2000:]
+                row = connection.execute("select count(*), count(distinct event_id) from event").fetchone()
+                return row == (120, 120)
+
+            eventually(stored)
+    finally:
+        worker.terminate()
+        assert worker.wait(15) == 0
+    prefixed = {"whole.case-events", "whole.observations", "whole.rejected-lines"}
+    assert guarded.topics() == before | prefixed
+    said = refused.stderr + made.stdout + sent.stderr + (tmp_path / "worker.log").read_text()
+    assert "DEBUG" in said
+    assert 'pass "word"' not in said  # however the rest of it would be written
+
+
+@pytest.mark.postgres
+def test_a_worker_with_a_wrong_password_ends_soon_with_one_sentence(
+    guarded: Guarded, database: str, tmp_path: Path
+) -> None:
+    environ = worker_environ(guarded, tmp_path, database, KAFKA_PASSWORD_FILE=str(guarded.folder / "wrong"))
+    for words in (("run", "worker"), ("topics", "check")):
+        done = subprocess.run(mingjing(*words), env=environ, capture_output=True, text=True, timeout=20)
+        assert done.returncode == 2, done.stderr
+        last = done.stderr.splitlines()[-1]
+        assert last.startswith("mingjing: Kafka at 127.0.0.1:")
+        assert "does not know user 'mingjing'" in last
+        assert "Traceback" not in done.stderr

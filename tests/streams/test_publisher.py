@@ -190,7 +190,8 @@ def test_after_a_failure_what_is_unconfirmed_goes_again_in_its_order_through_a_n
 
 def test_a_message_that_is_too_large_is_named_and_the_others_are_in_the_log() -> None:
     kafka = FakeKafka()
-    kafka.faults = [None, MessageSizeTooLargeError(), None]
+    # Three share a batch, which is refused as a whole; then each goes alone, and one is refused again.
+    kafka.faults = [*[MessageSizeTooLargeError() for _ in range(3)], None, MessageSizeTooLargeError(), None]
     with kafka_publisher(kafka) as publisher:
         with pytest.raises(MessagesRefusedError) as caught:
             publisher.publish("t", [(b"k", b"a"), (b"k", b"b" * 1999), (b"k", b"c")])
@@ -199,7 +200,8 @@ def test_a_message_that_is_too_large_is_named_and_the_others_are_in_the_log() ->
         assert "max.message.bytes" in caught.value.reasons[1]
         publisher.publish("t", [(b"k", b"d")])
     assert [sent[2] for sent in kafka.sent] == [b"a", b"c", b"d"]
-    assert kafka.starts == 2  # the refused one left a gap in the first producer's numbers
+    # A refused one leaves a gap in a producer's numbers: no producer is used after it.
+    assert (kafka.starts, kafka.stops) == (4, 4)
 
 
 @pytest.mark.parametrize(
