@@ -267,7 +267,7 @@ def _stored(seen: list[int], dsn: str) -> EventWriter:
 
     if not seen[0]:
         with psycopg.connect(dsn, autocommit=True) as connection:
-            connection.execute("truncate event, case_state cascade")
+            connection.execute("truncate event, event_key, case_state cascade")
     return Counting(seen, StoreWriter(dsn, clock=Clock()))
 
 

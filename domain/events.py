@@ -309,6 +309,11 @@ def event_to_json(event: Event) -> dict[str, Any]:
     return row
 
 
+#: Made once: ``json.dumps`` would make one for each event.
+_SORTED = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+_PLAIN = json.JSONEncoder(ensure_ascii=False)
+
+
 def content_hash(event: Event) -> bytes:
     """Digest (16 bytes) of all an event says; equal for the same content however it was written.
 
@@ -318,6 +323,6 @@ def content_hash(event: Event) -> bytes:
     content = (
         event.event_id, event.kind, event.occurred_at.astimezone(UTC).isoformat(), event.source, entered,
         event.centre, event.window, event.case, event.item, event.staff,
-        json.dumps(event.data, sort_keys=True, ensure_ascii=False, separators=(",", ":")),
+        _SORTED.encode(event.data) if event.data else "{}",
     )  # fmt: skip
-    return hashlib.blake2b(json.dumps(content, ensure_ascii=False).encode(), digest_size=16).digest()
+    return hashlib.blake2b(_PLAIN.encode(content).encode(), digest_size=16).digest()

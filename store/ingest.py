@@ -73,10 +73,13 @@ def heartbeat(
     )
 
 
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"), default=dict
+)
+
+
 def _json(value: object) -> str:
-    return json.dumps(
-        value, ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"), default=dict
-    )
+    return _ENCODER.encode(value) if value else "{}"
 
 
 def _insert(
@@ -199,11 +202,11 @@ def _mark_cases(connection: Connection, events: Iterable[Event], centre: str, no
 def _mark_windows(connection: Connection, events: Iterable[Event], centre: str) -> None:
     """Windows whose desk or staffing an event speaks of; of the desk the newest event by ``occurred_at`` counts."""
     windows: dict[tuple[str, str], tuple[str | None, datetime | None]] = {}
-    for event in sorted(events, key=lambda event: (event.occurred_at, event.event_id)):
-        if event.window is not None and event.kind.startswith(STAFFING):
-            key = (event.centre or centre, event.window)
-            desk = DESKS.get(event.kind)
-            windows[key] = (desk, event.occurred_at) if desk else windows.get(key, (None, None))
+    staffing = [each for each in events if each.window is not None and each.kind.startswith(STAFFING)]
+    for event in sorted(staffing, key=lambda event: (event.occurred_at, event.event_id)):
+        key = (event.centre or centre, event.window or "")
+        desk = DESKS.get(event.kind)
+        windows[key] = (desk, event.occurred_at) if desk else windows.get(key, (None, None))
     if not windows:
         return
     rows = [(*key, *value) for key, value in sorted(windows.items())]

@@ -27,9 +27,7 @@ from tests.streams.test_rule_loop import CENTRE, CODE, day, event
 pytestmark = pytest.mark.postgres
 
 Row = tuple[object, ...]
-_TABLES = (
-    "event, case_state, finding, finding_step, dead_letter, source_state, window_state, heartbeat, outbox"
-)
+_TABLES = "event, event_key, case_state, finding, finding_step, dead_letter, source_state, window_state, heartbeat, outbox"
 
 
 def live(dsn: str, centre: Centre, arriving: Sequence[tuple[Event, ...]], moments: Sequence) -> set[Row]:
