@@ -1,0 +1,145 @@
+"""How well windows were staffed over months and years, out of what is added up: a screen asks, and does not wait.
+
+Honest shares: *unknown* is in neither numerator nor denominator, but shown beside them as coverage; where nothing was seen there
+is no figure, never a full or an empty one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from domain.working_time import Calendar
+from store.connection import Connection
+
+By = Literal["centre", "department", "window"]
+
+_DAYS = {
+    "centre": ("presence_day_centre", "''"),
+    "department": ("presence_day_department", "coalesce(department, '')"),
+    "window": ("presence_day", "coalesce(window_id, '')"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What the looks of a span say. ``key``: window, department ('' = none) or '' for the centre; ``day``: its local date, None
+    for a whole span; counts of looks at posts."""
+
+    key: str
+    day: date | None
+    expected: int
+    valid: int
+    seen: int
+
+    @property
+    def staffed(self) -> float | None:
+        """Share of valid looks that saw somebody; None where there was none."""
+        return self.seen / self.valid if self.valid else None
+
+    @property
+    def coverage(self) -> float | None:
+        """Share of expected looks that saw anything at all; None where none was expected."""
+        return self.valid / self.expected if self.expected else None
+
+
+def staffed_by_day(
+    connection: Connection,
+    centre: str,
+    since: datetime,
+    until: datetime,
+    *,
+    by: By = "centre",
+    key: str | None = None,
+) -> list[Share]:
+    """Day by day (days are China's), oldest first, by key.
+
+    Args:
+        since, until: aware; the days that begin in this half-open span.
+        key: only this window or department.
+    """
+    view, column = _DAYS[by]
+    rows = connection.execute(
+        f"select {column}, (bucket at time zone 'Asia/Shanghai')::date, sum(expected)::bigint, sum(valid)::bigint,"
+        f" sum(seen)::bigint from {view} where centre = %(centre)s and bucket >= %(since)s and bucket < %(until)s"
+        f" and (%(key)s::text is null or {column} = %(key)s) group by 1, 2 order by 2, 1",
+        {"centre": centre, "since": since, "until": until, "key": key},
+    )
+    return [Share(*row) for row in rows]
+
+
+def staffed(
+    connection: Connection, centre: str, since: datetime, until: datetime, *, by: By = "window"
+) -> list[Share]:
+    """Each window or department over the whole span, the worst staffed first, those without a figure last."""
+    view, column = _DAYS[by]
+    rows = connection.execute(
+        f"select {column}, null::date, sum(expected)::bigint, sum(valid)::bigint, sum(seen)::bigint"
+        f" from {view} where centre = %s and bucket >= %s and bucket < %s group by 1"
+        " order by sum(seen) / nullif(sum(valid), 0) nulls last, 1",
+        [centre, since, until],
+    )
+    return [Share(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class HourShare:
+    """One hour of the week at a window: ``weekday`` 1 = Monday … 7, ``hour`` 0–23, local."""
+
+    weekday: int
+    hour: int
+    expected: int
+    valid: int
+    seen: int
+
+
+def staffed_by_hour(
+    connection: Connection, centre: str, window: str, since: datetime, until: datetime
+) -> list[HourShare]:
+    """When in the week a window tends to be empty: the sums of each hour of the week over the span."""
+    rows = connection.execute(
+        "select extract(isodow from bucket at time zone 'Asia/Shanghai')::int,"
+        " extract(hour from bucket at time zone 'Asia/Shanghai')::int, sum(expected)::bigint, sum(valid)::bigint,"
+        " sum(seen)::bigint from presence_hour where centre = %s and window_id = %s and bucket >= %s and bucket < %s"
+        " group by 1, 2 order by 1, 2",
+        [centre, window, since, until],
+    )
+    return [HourShare(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingCount:
+    """Findings of a month by rule and severity; those revoked stand apart."""
+
+    month: date
+    rule: str
+    severity: str
+    stand: int
+    revoked: int
+
+
+def findings_by_month(
+    connection: Connection, centre: str, since: datetime, until: datetime
+) -> list[FindingCount]:
+    """By month of opening (China's), oldest first."""
+    rows = connection.execute(
+        "select date_trunc('month', opened_at at time zone 'Asia/Shanghai')::date, rule, severity,"
+        " count(*) filter (where state <> 'revoked'), count(*) filter (where state = 'revoked')"
+        " from finding where centre = %s and opened_at >= %s and opened_at < %s group by 1, 2, 3 order by 1, 2, 3",
+        [centre, since, until],
+    )
+    return [FindingCount(*row) for row in rows]
+
+
+def year_before(calendar: Calendar, now: datetime) -> tuple[datetime, datetime]:
+    """(since, until): the 365 whole local days before the day of ``now``, and that day so far."""
+    today = calendar.local_date(now)
+    return calendar.day_start(today - 365), now
+
+
+__all__: Sequence[str] = (
+    "By", "FindingCount", "HourShare", "Share", "findings_by_month", "staffed", "staffed_by_day", "staffed_by_hour",
+    "year_before",
+)  # fmt: skip
