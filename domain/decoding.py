@@ -67,7 +67,14 @@ def _constant(name: str) -> Any:
     raise EventError("bad_number", None, f"{name} is not a number JSON knows")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if value in (float("inf"), float("-inf")):
+        raise EventError("bad_number", None, f"{clean(digits, 20)} is too large for a number")
+    return value
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_finite)
 
 
 def clean(text: str, limit: int = 80) -> str:

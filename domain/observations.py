@@ -6,6 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from domain.decoding import parse_moment
+
+#: Characters of a code; three of them with a moment must fit into an index.
+_LONGEST = 128
+_MOST_LOOKS = 1_000_000
+
 PostState = Literal["present", "absent", "unknown"]
 ObservationKind = Literal["post.state", "post.summary", "camera.state"]
 
@@ -80,14 +86,30 @@ def observation_from_json(row: dict[str, Any]) -> Observation:
     """The reverse of :func:`observation_to_json`.
 
     Raises:
-        ValueError, TypeError, KeyError: the object is not an observation.
+        ValueError, TypeError, KeyError, EventError: the object is not an observation.
     """
     values = dict(row)
+    for name in ("observation_id", "centre", "camera"):
+        if not isinstance(values[name], str) or not 0 < len(values[name]) <= _LONGEST:
+            raise ValueError(f"{name} must be a text of 1 to {_LONGEST} characters")
+    for name in ("window", "post", "reason", "method"):
+        value = values.get(name)
+        if value is not None and not (isinstance(value, str) and len(value) <= _LONGEST):
+            raise ValueError(f"{name} must be a text of at most {_LONGEST} characters")
+    for name in ("looks_expected", "looks_valid", "looks_seen"):
+        value = values.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_LOOKS:
+            raise ValueError(f"{name} must be a count")
+    score = values.get("score")
+    if score is not None and (
+        isinstance(score, bool) or not isinstance(score, (int, float)) or score != score
+    ):
+        raise ValueError("score must be a number")
     for name in ("at", "since", "until"):
         if values.get(name) is not None:
-            values[name] = datetime.fromisoformat(values[name])
-            if values[name].tzinfo is None:
-                raise ValueError(f"{name} has no offset")
+            values[name] = parse_moment(values[name], name)
+    if values.get("at") is None:
+        raise ValueError("at is missing")
     if values["kind"] not in ("post.state", "post.summary", "camera.state"):
         raise ValueError(f"unknown kind {values['kind']!r}")
     if values["state"] not in ("present", "absent", "unknown"):

@@ -14,6 +14,8 @@ from store.connection import Connection
 
 #: More of one line is not kept; the fingerprint is of the whole of it.
 RAW_LIMIT = 1_000_000
+#: Characters of a name that came over a topic; a reason is a sentence and may be ten times as long.
+_LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,12 @@ def refusal_from_topic(value: bytes, now: datetime) -> Refusal:
         row = json.loads(value)
         raw = row.get("raw", "")
         return Refusal(
-            origin=str(row.get("source") or "door"),
+            origin=str(row.get("source") or "door")[:_LONGEST],
             raw=raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else json.dumps(raw).encode(),
-            code=str(row["code"]),
-            reason=str(row["reason"]),
-            field=row.get("field"),
-            place=str(row.get("place") or row.get("line") or "") or None,
+            code=str(row["code"])[:_LONGEST],
+            reason=str(row["reason"])[: 10 * _LONGEST],
+            field=str(row["field"])[:_LONGEST] if row.get("field") is not None else None,
+            place=str(row.get("place") or row.get("line") or "")[:_LONGEST] or None,
             at=datetime.fromisoformat(row["received_at"]) if row.get("received_at") else now,
         )
     except (ValueError, KeyError, TypeError, AttributeError):

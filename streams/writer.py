@@ -56,10 +56,23 @@ class WriterAway(Exception):
     """No writer can be opened just now."""
 
 
+#: Class 54, limits of the program, counts as operational with psycopg; but a text too long for an index stays so.
+_FAULTS_OF_A_VALUE = (
+    psycopg.DataError,
+    psycopg.IntegrityError,
+    psycopg.errors.ProgramLimitExceeded,
+    psycopg.errors.StatementTooComplex,
+    psycopg.errors.TooManyColumns,
+    psycopg.errors.TooManyArguments,
+)
+
+
 def is_passing(error: BaseException) -> bool:
     """True if trying again may help: the fault is the database's (away, full, not migrated), not the value's."""
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+        return False  # never reached the server: a value that psycopg cannot write
     if isinstance(error, psycopg.Error):
-        return not isinstance(error, (psycopg.DataError, psycopg.IntegrityError))
+        return not isinstance(error, _FAULTS_OF_A_VALUE)
     return isinstance(error, (OSError, WriterAway))
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from domain.clock import Clock, FakeClock
-from domain.errors import CentreFileError, SettingsError
+from domain.errors import CentreFileError, EventError, SettingsError
 from domain.findings import SEVERITIES, Finding, finding_id, finding_to_json
 from domain.observations import Observation, observation_from_json, observation_to_json
 
@@ -74,11 +74,30 @@ def test_an_observation_survives_its_json():
 
 
 @pytest.mark.parametrize(
-    "change", [{"kind": "x"}, {"state": "maybe"}, {"at": "2026-03-02T09:00:00"}, {"colour": 1}]
+    "change",
+    [
+        {"kind": "x"},
+        {"state": "maybe"},
+        {"at": "2026-03-02T09:00:00"},
+        {"at": None},
+        {"at": "0001-01-01T00:00:00+23:59"},
+        {"colour": 1},
+        {"camera": {"a": "b"}},
+        {"camera": ["k"]},
+        {"camera": ""},
+        {"camera": "长" * 129},
+        {"window": 7},
+        {"post": "p" * 1_000_000},
+        {"looks_seen": -1},
+        {"looks_seen": True},
+        {"looks_seen": 10**12},
+        {"score": "much"},
+        {"score": float("nan")},
+    ],
 )
 def test_what_is_no_observation(change):
     row = observation_to_json(Observation("o1", "post.state", "c", "k", MOMENT, "absent"))
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises((ValueError, TypeError, EventError)):
         observation_from_json({**row, **change})
 
 

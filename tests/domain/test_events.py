@@ -245,3 +245,12 @@ def test_any_json_is_an_event_or_has_a_reason(changes):
 def test_any_bytes_are_refused_with_a_reason(raw):
     with pytest.raises(EventError):
         parse_line(raw)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e999"])
+def test_a_number_beyond_all_bounds_is_refused_where_it_stands(number: str) -> None:
+    """JSON has no infinity, but a decoder makes one of these; the log would then hold a line nobody can read."""
+    line = f'{{"event_id": "e", "kind": "fee.charged", "occurred_at": "2026-03-02T09:30:00+08:00", "source": "s", "data": {{"amount": {number}}}}}'
+    with pytest.raises(EventError) as caught:
+        parse_line(line)
+    assert caught.value.code == "bad_number"
