@@ -20,9 +20,9 @@ class Progress:
         self._started: dict[TP, int] = {}
 
     def detail(self) -> dict[str, Any]:
-        """``lag``: records in the log that are not yet committed as done. ``reads``: the topic's partitions that this
+        """``lag``: records in the log that are not yet stored. ``reads``: the topic's partitions that this
         worker has and whose end it knows; ``of``: how many there are. A partition that no worker names may hold
-        anything."""
+        anything. ``rebalances``: how often partitions were handed out since the start."""
         consumer: Any = self._app.consumer
         assigned = consumer.assignment()
         self._started = {tp: offset for tp, offset in self._started.items() if tp in assigned}
@@ -34,9 +34,18 @@ class Progress:
             lag += max(0, end - self._done(consumer, tp, end))
             if tp.topic == self._topic and not self._app.rebalancing:
                 reads.append(tp.partition)
-        return {"lag": lag, "reads": sorted(reads), "of": consumer.topic_partitions(self._topic)}
+        return {
+            "lag": lag,
+            "reads": sorted(reads),
+            "of": consumer.topic_partitions(self._topic),
+            "rebalances": self._app.rebalancing_count,
+        }
 
     def _done(self, consumer: Any, tp: TP, end: int) -> int:
+        # Batches of a partition are acknowledged in their order, and committed once a second: the newest counts.
+        acked = consumer._acked.get(tp)
+        if acked:
+            return int(max(acked)) + 1
         committed = consumer._committed_offset.get(tp)
         if committed is not None:
             return int(committed)
