@@ -6,6 +6,7 @@ create or replace view event_hour as
     union all
     select date_trunc('hour', occurred_at, 'UTC'), centre, kind, coalesce(window_id, ''), 1
       from event where arrived_at >= coalesce((select upto from rollup where name = 'events'), '-infinity')
+       and arrived_at <= 'infinity'
   ) as counted group by 1, 2, 3, 4;
 
 create or replace view event_day as
@@ -14,4 +15,5 @@ create or replace view event_day as
     union all
     select date_trunc('day', occurred_at, 'Asia/Shanghai'), centre, kind, coalesce(window_id, ''), 1
       from event where arrived_at >= coalesce((select upto from rollup where name = 'events'), '-infinity')
+       and arrived_at <= 'infinity'
   ) as counted group by 1, 2, 3, 4;
