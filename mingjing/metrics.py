@@ -29,7 +29,7 @@ from store.connection import PASSING, Connection, connect
 
 log = logging.getLogger(__name__)
 
-disable_created_metrics()  # a second series for each counter says nothing that a graph needs
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter says nothing that a graph needs
 
 #: Real seconds for which what the database said is shown again: two scrapers cost one set of questions.
 KEPT = 5.0
