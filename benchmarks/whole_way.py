@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def beats(system: System) -> int:
-    return int(system.one("select count(*) from heartbeat where role in ('worker', 'rules')")) == 2
+    return int(system.one("select count(*) from heartbeat where role in ('worker', 'rules')")) >= 2
 
 
 def done(connection: psycopg.Connection[tuple[int]], expected: int) -> bool:

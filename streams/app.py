@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ from domain.centre_folder import load_centres
 from domain.centres import Centres
 from domain.clock import Clock
 from streams.agents import add_agents
+from streams.holding import BACKLOG
 from streams.intake import Counts, Intake, event_intake, observation_intake, rejected_intake
 from streams.kafka_transport import Transport as KafkaTransport
 from streams.progress import Progress
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 
 ROLE = "worker"
 HEARTBEAT_SECONDS = 1.0
+#: How often the worker looks whether a heartbeat is due, and beats while it is behind.
+LOOK_SECONDS = 0.2
 #: A stop that takes longer is cut short: what was not committed comes again, and writes are idempotent.
 STOP_SECONDS = 10.0
 
@@ -130,15 +134,22 @@ def _store_writer(
 def _add_heartbeat(
     app: faust.App, writer: WriterThread, look: Callable[[], dict[str, Any]], instance: str
 ) -> None:
+    beaten, behind = float("-inf"), False
+
     async def beat() -> None:
+        nonlocal beaten, behind
+        if time.monotonic() - beaten < HEARTBEAT_SECONDS and not behind:
+            return
         # A timer that raises ends the worker.
         try:
             detail = look()
+            # The rule loop waits while there is a backlog: that it is gone is said soon.
+            beaten, behind = time.monotonic(), detail["lag"] > BACKLOG
             await writer.run(lambda to: to.beat(ROLE, detail, instance))
         except Exception as error:
             log.debug("no heartbeat: %r", error)
 
-    app.timer(HEARTBEAT_SECONDS, name="heartbeat")(beat)
+    app.timer(LOOK_SECONDS, name="heartbeat")(beat)
 
 
 class Application(faust.App):

@@ -13,7 +13,7 @@ from store.judging import Kind
 
 #: Real seconds without a sign of life of any worker (they beat each second) after which it counts as away.
 WORKER_SILENT = 5.0
-#: Records waiting in the log. Commits come once a second, so below 2,000 records a second this is never the usual flow.
+#: Records waiting in the log: a few batches.
 BACKLOG = 2000
 #: Kinds judged from events alone. Windows are not among them: absence counts only up to what the cameras have said.
 HELD: frozenset[Kind] = frozenset(("case", "source"))
