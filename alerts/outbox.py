@@ -272,6 +272,14 @@ def hold_messages(connection: Connection, why: str) -> None:
     )
 
 
+def held(connection: Connection) -> tuple[datetime, str] | None:
+    """Since when no message leaves, and why; None while they do."""
+    row = connection.execute(
+        "select real_at, coalesce(detail ->> 'why', '') from heartbeat where role = %s", (HOLD,)
+    ).fetchone()
+    return None if row is None else (row[0], row[1])
+
+
 def release_messages(connection: Connection, *, give_up_after: timedelta = GIVE_UP_AFTER) -> int | None:
     """Lets messages go again, each with its whole time before it; returns how many wait, None if none were held."""
     if connection.execute("delete from heartbeat where role = %s", (HOLD,)).rowcount == 0:

@@ -21,14 +21,19 @@ DataOption = Annotated[
 @app.command("counts")
 def counts_command(data: DataOption = None) -> None:
     """各状态数量 · How many are in each state; "skipped" and "dead" with their reason."""
-    from alerts.outbox import counts
+    from alerts.outbox import counts, held
     from mingjing.processes import open_database
     from mingjing.settings import load_settings
 
     with open_database(load_settings(data=data)) as connection:
-        found = counts(connection)
+        found, holding = counts(connection), held(connection)
     for state, count in sorted(found.items()):
         typer.echo(f"{count:>8}  {state}")
+    if holding is not None:
+        typer.echo(
+            f"none leaves since {holding[0]:%Y-%m-%d %H:%M}Z ({holding[1]}): `mingjing messages release`",
+            err=True,
+        )
 
 
 @app.command("hold")

@@ -49,6 +49,14 @@ def test_a_dead_message_is_ready_again_under_its_key(called: Callable[..., Resul
     assert rows == [("k1", "ready", 0), ("k2", "sent", 3)]
 
 
+def test_held_messages_are_said_to_be_held_until_they_are_released(called: Callable[..., Result]) -> None:
+    assert called("hold", "--why", "new gateway").exit_code == 0
+    assert "new gateway" in called("counts").output
+    assert "0 messages may leave" in called("release").stdout
+    assert "new gateway" not in called("counts").output
+    assert "not held" in called("release").stdout
+
+
 def test_a_message_that_is_not_dead_is_refused_by_name(called: Callable[..., Result]) -> None:
     result = called("retry", "k1", "k2")
     assert result.exit_code != 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -52,6 +53,10 @@ def test_it_takes_events_shows_the_wall_and_stops_cleanly(tmp_path: Path) -> Non
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MINGJING_")}
     environ |= {"MINGJING_WALL_PORT": str(wall), "MINGJING_DOOR_PORT": str(door)}
     command = [sys.executable, "-m", "mingjing", "start", str(centre_file(tmp_path)), "--data", str(data)]
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind("\0" + str(tmp_path))
+    manager.settimeout(10)
+    environ["NOTIFY_SOCKET"] = "@" + str(tmp_path)
     process = subprocess.Popen(
         command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -70,7 +75,12 @@ def test_it_takes_events_shows_the_wall_and_stops_cleanly(tmp_path: Path) -> Non
             f"http://127.0.0.1:{door}/events", content=line.encode(), headers=headers, timeout=10
         )
         assert answer.status_code == 202, answer.text
+        said_to_systemd = manager.recv(200)
+        while b"READY=1" not in said_to_systemd:
+            assert said_to_systemd == b"WATCHDOG=1"
+            said_to_systemd = manager.recv(200)
     finally:
+        manager.close()
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=60)
     assert process.returncode == 0, said

@@ -150,9 +150,9 @@ def test_it_is_never_restored_over_data(here: Settings, other: str, tmp_path: Pa
 
 def test_a_damaged_one_touches_nothing(here: Settings, other: str, tmp_path: Path) -> None:
     made = make_backup(here, tmp_path / "to")
-    with (made.folder / "database.dump").open("r+b") as file:
-        file.seek(200)
-        file.write(b"\0\0\0\0")
+    data = bytearray((made.folder / "database.dump").read_bytes())
+    data[len(data) // 2] ^= 1
+    (made.folder / "database.dump").write_bytes(data)
     with pytest.raises(Exception, match="checksum"):
         restore_backup(settings_for(tmp_path / "there", other), made.folder)
     with connect(other) as db:
@@ -189,6 +189,50 @@ def test_one_of_a_newer_schema_is_refused_before_anything_is_made(
         restore_backup(settings_for(tmp_path / "there", other), made.folder)
     with connect(other) as db:
         assert is_empty(db)
+
+
+def test_on_kafka_the_positions_come_from_before_the_dump_and_are_set_back(
+    database: str, other: str, tmp_path: Path
+) -> None:
+    order: list[str] = []
+
+    def positions(_: Settings) -> dict[str, dict[int, int]]:
+        order.append("positions")
+        return {TOPIC: {0: 17}}
+
+    def dumper(dsn: str, path: Path) -> ServerFacts:
+        order.append("dump")
+        return dump(dsn, path)
+
+    here = load_settings(data=tmp_path / "here", database=database, broker="kafka://nowhere:9")
+    made = make_backup(here, tmp_path / "to", positions_of=positions, dumper=dumper)
+    assert order == ["positions", "dump"]
+    there = load_settings(data=tmp_path / "there", database=other, broker="kafka://nowhere:9")
+    restore_backup(there, made.folder, rewind=lambda _, manifest: order.append(str(manifest.positions)))
+    assert order[2:] == [str({TOPIC: {0: 17}})]
+
+
+def test_a_folder_of_centre_files_comes_along(database: str, other: str, tmp_path: Path) -> None:
+    folder = tmp_path / "centres"
+    folder.mkdir()
+    for name in ("a.yaml", "b.yml"):
+        (folder / name).write_text(name)
+    here = load_settings(data=tmp_path / "here", database=database, centre=folder)
+    made = make_backup(here, tmp_path / "to")
+    there = load_settings(data=tmp_path / "there", database=other, centre=tmp_path / "new" / "centres")
+    restore_backup(there, made.folder)
+    assert {path.name: path.read_text() for path in there.centre_file.iterdir()} == {
+        "a.yaml": "a.yaml",
+        "b.yml": "b.yml",
+    }
+
+
+def test_a_centre_file_that_is_there_stays(here: Settings, other: str, tmp_path: Path) -> None:
+    made = make_backup(here, tmp_path / "to")
+    there = settings_for(tmp_path / "there", other)
+    there.centre_file.write_text("newer")
+    assert any("left as it is" in note for note in restore_backup(there, made.folder).notes)
+    assert there.centre_file.read_text() == "newer"
 
 
 # -- messages after a restore ----------------------------------------------------------------------------------------
@@ -300,8 +344,6 @@ def test_the_embedded_server_is_started_for_it_and_a_failed_restore_leaves_no_fo
     consume(named)
     made = make_backup(named, tmp_path / "to")
     there = load_settings(data=tmp_path / "there")
-    with (made.folder / "log.db").open("ab"):
-        pass
     restore_backup(there, made.folder)
     again = make_backup(there, tmp_path / "again")
     assert again.size > 1000
