@@ -53,6 +53,9 @@ COMMANDS: dict[str, Command] = {
         "mingjing.backup.command:restore_command", "恢复 · A backup into an empty place, never over data"
     ),
     "topics": Command("mingjing.topics:app", "主题 · The topics on Kafka: create, list, check"),
+    "move-log": Command(
+        "mingjing.move_log:move_log_command", "迁移日志 · What the local log still holds, over to Kafka"
+    ),
     "doctor": Command(
         "mingjing.doctor:doctor_command", "自检 · What a system here would run on, and what is missing"
     ),

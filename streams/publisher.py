@@ -6,6 +6,7 @@ partition on both kinds of log.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from typing import Protocol, Self
@@ -15,6 +16,7 @@ from streams.kafka_access import kafka_servers
 from streams.kafka_publisher import KafkaPublisher, Message
 from streams.kafka_security import KafkaSecurity
 from streams.local_transport import Entry, EventLog, parse_address
+from streams.local_transport.moved import join_users, refuse_moved
 
 __all__ = ["KafkaPublisher", "LocalPublisher", "Message", "Publisher", "kafka_servers", "open_publisher"]
 
@@ -50,12 +52,13 @@ def open_publisher(
 
     Raises:
         SettingsError: another address.
-        LogError: the local file cannot be opened. A Kafka that is away is only noticed by ``publish``.
+        LogError: the local file cannot be opened, or its records went over to Kafka. A Kafka that is away is only noticed by ``publish``.
     """
     if broker_url.startswith("local:"):
         address = parse_address(broker_url)
         log = EventLog(address.path, durable=True, partitions=address.partitions or partitions)
-        return LocalPublisher(log, prefix=prefix)
+        refuse_moved(log)
+        return LocalPublisher(log, prefix=prefix, user=join_users(address.path))
     return KafkaPublisher(kafka_servers(broker_url), security=security, prefix=prefix)
 
 
@@ -88,8 +91,8 @@ class LocalPublisher(_Closing):
     the cost of a sync is shared too.
     """
 
-    def __init__(self, log: EventLog, *, prefix: str = "") -> None:
-        self._log, self._prefix = log, prefix
+    def __init__(self, log: EventLog, *, prefix: str = "", user: int | None = None) -> None:
+        self._log, self._prefix, self._user = log, prefix, user
         self._queue: list[_Waiting] = []
         self._queue_lock = threading.Lock()
         self._write_lock = threading.Lock()
@@ -123,3 +126,6 @@ class LocalPublisher(_Closing):
         with self._write_lock:
             self._closed = True
             self._log.close()
+            if self._user is not None:
+                os.close(self._user)
+                self._user = None

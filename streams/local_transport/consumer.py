@@ -23,6 +23,7 @@ from mode import Service, get_logger
 from domain.errors import LogError
 
 from .log import EventLog, Record, partition_for
+from .moved import Mark
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -69,6 +70,8 @@ class Consumer(base.Consumer):
     async def on_start(self) -> None:
         self._lock_group()
         self._log = EventLog(self.transport.path, partitions=self.transport.partitions)
+        if sentence := Mark(self._log).sentence:
+            raise ImproperlyConfigured(sentence)
         await super().on_start()
 
     async def on_stop(self) -> None:
