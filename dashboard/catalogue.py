@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dashboard import catalogue_province
+
 LANGUAGES = ("zh", "en")
 
 ZH: dict[str, str] = {
@@ -436,6 +438,8 @@ EN: dict[str, str] = {
     "rule_source": "Source silent",
 }
 
+ZH |= catalogue_province.ZH
+EN |= catalogue_province.EN
 CATALOGUES = {"zh": ZH, "en": EN}
 
 #: The few words the browser needs before, or without, the server.

@@ -115,6 +115,10 @@ class Hub(Generic[S]):
             self._thread = threading.Thread(target=self._run, name="wall-reader", daemon=True)
             self._thread.start()
 
+    @property
+    def reads(self) -> bool:
+        return self._thread is not None
+
     def stop(self) -> None:
         """Ends reading for good."""
         self._stop.set()

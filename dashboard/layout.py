@@ -20,7 +20,8 @@ from dash.development.base_component import Component
 
 from dashboard.catalogue import browser_words
 from dashboard.lights import LIGHTS, SHAPES
-from dashboard.view import FINDING_ROWS, FOOT_ROLES, FindingRow, Tile, WallView
+from dashboard.view import FINDING_ROWS, FOOT_ROLES, FindingRow, Lamp, Tile, WallView
+from dashboard.words import Words
 
 #: Columns by number of windows, from trials at 1920×1080: the tile's text is as large as its rows allow.
 COLUMNS = (
@@ -289,24 +290,38 @@ def row_parts(index: int, row: FindingRow | None) -> dict[str, Props]:
 
 
 def head_parts(view: WallView) -> dict[str, Props]:
-    words = view.words
+    heading = view.words("windows", n=len(view.tiles))
+    parts = head_parts_of(view.words, name=view.centre, heading=heading, lamps=view.lamps, speed=view.speed)
+    return parts | totals_parts(view.words, view.totals)
+
+
+def head_parts_of(
+    words: Words, *, name: str, heading: str, lamps: Iterable[Lamp], speed: float
+) -> dict[str, Props]:
+    """The head: whose wall, how many of which light."""
     other = "en" if words.language == "zh" else "zh"
-    demo = words("demo", speed=f"{view.speed:g}") if view.speed != 1 else ""
+    demo = words("demo", speed=f"{speed:g}") if speed != 1 else ""
     parts: dict[str, Props] = {
-        "name": {"children": view.centre, "title": words("title", centre=view.centre)},
+        "name": {"children": name, "title": words("title", centre=name)},
         "subtitle": {"children": words("subtitle")},
         "badge": {"children": demo, "className": "badge" if demo else "badge empty"},
         "switch": {"children": words("switch"), "href": f"?lang={other}"},
+        "lamps-head": {"children": heading},
     }
-    parts["lamps-head"] = {"children": words("windows", n=len(view.tiles))}
-    for lamp in view.lamps:
+    for lamp in lamps:
         idle = "" if lamp.count else " idle"
         parts[f"lamp-{lamp.light}"] = {"className": f"lamp lamp-{lamp.light}{idle}"}
         parts[f"lamp-{lamp.light}-count"] = {"children": str(lamp.count)}
         parts[f"lamp-{lamp.light}-word"] = {"children": lamp.word}
-    for group in ("today", "at_present"):
-        parts[f"totals-{group}"] = {"children": words(group)}
-    for name, value in view.totals:
+    return parts
+
+
+def totals_parts(words: Words, totals: Iterable[tuple[str, int]]) -> dict[str, Props]:
+    """The figures of the day and of now."""
+    parts: dict[str, Props] = {
+        f"totals-{group}": {"children": words(group)} for group in ("today", "at_present")
+    }
+    for name, value in totals:
         loud = f" loud-{name}" if value and name in LOUD else ""
         parts[f"total-{name}-label"] = {"children": words(f"total_{name}")}
         parts[f"total-{name}"] = {"children": f"{value:,}", "className": f"total-value{loud}"}
@@ -373,6 +388,7 @@ def message(head: Mapping[str, object], parts: Iterable[tuple[str, str]]) -> str
 
 
 __all__ = [
-    "AT_PRESENT", "COLUMNS", "LOUD", "TODAY", "PartsWriter", "attributes", "density", "foot_skeleton", "grid_columns",
-    "head_skeleton", "lamp_icon", "message", "skeleton", "tile_parts", "totals_skeleton", "written",
+    "AT_PRESENT", "COLUMNS", "LOUD", "TODAY", "PartsWriter", "attributes", "density", "epoch", "foot_skeleton",
+    "grid_columns", "head_parts_of", "head_skeleton", "lamp_icon", "message", "skeleton", "tile_parts", "totals_parts",
+    "totals_skeleton", "written",
 ]  # fmt: skip

@@ -66,11 +66,11 @@ class PageServer(FastAPIDashServer):
         return FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
 
-def new_dash(title: str, prefix: str = "/") -> Dash:
+def new_dash(title: str, path: str = "/", prefix: str = "/") -> Dash:
     """A Dash application without a layout.
 
     Args:
-        prefix: path under which browsers reach it, with slashes at both ends.
+        path: under which requests arrive here, with slashes at both ends. prefix: the same as browsers write it.
     """
     return Dash(
         __name__,
@@ -79,7 +79,7 @@ def new_dash(title: str, prefix: str = "/") -> Dash:
         title=title,
         update_title="",
         requests_pathname_prefix=prefix,
-        routes_pathname_prefix="/",
+        routes_pathname_prefix=path,
         # The init value beats the environment variable DASH_MCP_ENABLED (platform reference 3.5).
         enable_mcp=False,
         use_pages=False,
@@ -99,6 +99,7 @@ def make_dash(
     make_source: Callable[[], SnapshotSource],
     build: str,
     *,
+    path: str = "/",
     prefix: str = "/",
     line: str = "/wall/live",
     up: str = "",
@@ -109,7 +110,7 @@ def make_dash(
         line: path of the WebSocket.
         up: address of the wall of all centres; empty where there is none.
     """
-    app = new_dash(centre.centre.name or centre.centre.id, prefix)
+    app = new_dash(centre.centre.name or centre.centre.id, path, prefix)
     app.layout = skeleton(len(centre.windows), build, centre.centre.timezone, line=line, up=up)
 
     @app.callback(
@@ -206,7 +207,14 @@ def create_wall(
     return serve_page(app, hub, build, mounts or {})
 
 
-def serve_page(app: Dash, hub: Hub[Any], build: str, mounts: Mapping[str, ASGIApp]) -> ASGIApp:
+def serve_page(
+    app: Dash,
+    hub: Hub[Any],
+    build: str,
+    mounts: Mapping[str, ASGIApp],
+    *,
+    on_stop: Callable[[], None] = lambda: None,
+) -> ASGIApp:
     """A page with its line and its health, around its neighbours; the hub reads for as long as it is served."""
     line = LiveLine(hub, build)
 
@@ -230,6 +238,7 @@ def serve_page(app: Dash, hub: Hub[Any], build: str, mounts: Mapping[str, ASGIAp
             yield
         finally:
             await asyncio.to_thread(hub.stop)
+            await asyncio.to_thread(on_stop)
 
     routes: list[Any] = [Route("/healthz", healthz), WebSocketRoute("/wall/live", line.serve)]
     routes += [Mount(path, app=neighbour) for path, neighbour in mounts.items()]

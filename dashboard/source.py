@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import datetime
 from typing import cast
 
@@ -31,14 +31,28 @@ MOST_FINDINGS = 500
 class StoreSource:
     """A :class:`~dashboard.facts.SnapshotSource` over PostgreSQL.
 
+    Args:
+        beats: whether readings write the wall's sign of life.
+        lend: lends a connection for one reading; default one of the source's own.
+        listen: waits for news; default on a connection of the source's own.
+
     Raises, from any method:
         psycopg.Error, StoreError: the database is away; the hub opens a new source.
     """
 
     def __init__(
-        self, dsn: str, centre: Centre, *, real_time: Callable[[], float] = time.time, beats: bool = True
+        self,
+        dsn: str,
+        centre: Centre,
+        *,
+        real_time: Callable[[], float] = time.time,
+        beats: bool = True,
+        lend: Callable[[], AbstractContextManager[Connection]] | None = None,
+        listen: Callable[[float], bool] | None = None,
     ) -> None:
         self._dsn, self._centre, self._real, self._beats = dsn, centre, real_time, beats
+        self._lend = lend or (lambda: nullcontext(self._reader()))
+        self._heard = listen or self._listen
         self._hours = OpenHours(centre)
         self._connection: Connection | None = None
         self._listening: Connection | None = None
@@ -56,6 +70,9 @@ class StoreSource:
         return self._connection
 
     def wait(self, seconds: float) -> bool:
+        return self._heard(seconds)
+
+    def _listen(self, seconds: float) -> bool:
         if self._listening is None:
             self._listening = connect(
                 self._dsn,
@@ -72,7 +89,10 @@ class StoreSource:
         return heard
 
     def read(self, now: datetime) -> Snapshot:
-        connection = self._reader()
+        with self._lend() as connection:
+            return self._read(connection, now)
+
+    def _read(self, connection: Connection, now: datetime) -> Snapshot:
         if self._beats and self._real() - self._beat_at >= BEAT_EVERY:
             heartbeat(connection, "wall", now=now)
             self._beat_at = self._real()
@@ -144,7 +164,12 @@ class StoreSource:
         return down[0] if down and len(down) == len(rows) else None
 
     def detail(self, window: str | None, finding: str | None, now: datetime) -> Detail:
-        connection = self._reader()
+        with self._lend() as connection:
+            return self._detail(connection, window, finding, now)
+
+    def _detail(
+        self, connection: Connection, window: str | None, finding: str | None, now: datetime
+    ) -> Detail:
         centre = self._centre.centre.id
         if finding is not None:
             try:

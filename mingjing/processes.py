@@ -302,7 +302,8 @@ def rules(context: Context) -> None:
 
     if context.centres.only is not None:
         centre = context.centres.only
-        RuleLoop(context.dsn, centre, context.clock, plan=plan_for(centre)).run(context.stop)
+        plan = plan_for(centre)
+        RuleLoop(context.dsn, centre, context.clock, plan=plan, turn=context.beat()).run(context.stop)
         return
 
     def make_loop(code: str, open_connection: Callable[[], Connection]) -> RuleLoop:
@@ -315,9 +316,11 @@ def rules(context: Context) -> None:
             batches=TURN,
             open_connection=open_connection,
             beats=False,
+            turn=context.beat(),
         )
 
-    Circuit(context.dsn, list(context.centres), context.clock, make_loop).run(context.stop)
+    circuit = Circuit(context.dsn, list(context.centres), context.clock, make_loop, turn=context.beat())
+    circuit.run(context.stop)
 
 
 def upkeep(context: Context) -> Upkeep:
@@ -363,18 +366,29 @@ def sender(context: Context) -> None:
 def wall(context: Context) -> None:
     """The wall, with the page behind the links of the messages."""
     from alerts.ack_app import create_ack_app
+    from dashboard.province_server import create_province
+    from dashboard.province_source import ProvinceSource
     from dashboard.server import create_wall, run_wall
     from dashboard.source import StoreSource
+    from dashboard.switchboard import Switchboard
     from mingjing.health import WithHealth
 
-    settings, dsn, centre = context.settings, context.dsn, context.centre
-    app = create_wall(
-        centre,
-        context.clock,
-        lambda: StoreSource(dsn, centre),
-        mounts={"/ack": create_ack_app(dsn, context.clock)},
-        turn=context.beat("reader"),
-    )
+    settings, dsn, centres, clock = context.settings, context.dsn, context.centres, context.clock
+    mounts, turn = {"/ack": create_ack_app(dsn, clock)}, context.beat("reader")
+    if centres.only is not None:
+        centre = centres.only
+        app = create_wall(centre, clock, lambda: StoreSource(dsn, centre), mounts=mounts, turn=turn)
+    else:
+        # A hundred walls, yet few connections: they borrow them for a reading.
+        board = Switchboard(dsn)
+        app = create_province(
+            centres,
+            clock,
+            lambda: ProvinceSource(dsn, centres, board.listener(), speed=clock.speed),
+            lambda each: StoreSource(dsn, each, beats=False, lend=board.lend, listen=board.listener()),
+            mounts=mounts,
+            turn=turn,
+        )
     app = WithHealth(app, context.health)
     run_wall(app, host=settings.wall_host, port=settings.wall_port, stop_event=context.stop)
 
