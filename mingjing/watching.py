@@ -17,6 +17,7 @@ PARTS: Mapping[str, tuple[str, ...]] = {
     "start": ("supervisor",),
     "database": ("server",),
     "worker": ("events",),
+    "rules": ("loop",),
     "cameras": ("looks",),
     "sender": ("loop",),
     "wall": ("reader", "requests"),

@@ -22,6 +22,7 @@ import psycopg
 from domain.clock import Clock
 from store.connection import PASSING, Connection, connect
 from store.rounds import beat_all, next_looks
+from streams import metrics
 from streams.holding import HOLD
 from streams.rule_loop import POLL, WAKING, TickResult
 
@@ -67,6 +68,7 @@ class Circuit:
     Args:
         centres: codes, in any order.
         make_loop: see :data:`MakeLoop`; e.g. a :class:`~streams.rule_loop.RuleLoop` with ``beats=False`` and ``batches=TURN``.
+        turn: called at each turn of :meth:`run`: the circuit lives.
         real_time: monotonic real seconds.
     """
 
@@ -77,13 +79,14 @@ class Circuit:
         clock: Clock,
         make_loop: MakeLoop,
         *,
+        turn: Callable[[], None] = lambda: None,
         real_time: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dsn, self._clock, self._real = dsn, clock, real_time
         self._connection: Connection | None = None
         self._centres = [_Centre(code, make_loop(code, self._open)) for code in centres]
         self._by_code = {each.code: each for each in self._centres}
-        self._turn = 0
+        self._turn, self._lives = 0, turn
         self._beaten: frozenset[str] = frozenset()
         self._beat_at = float("-inf")
 
@@ -114,7 +117,10 @@ class Circuit:
                     with connect(self._dsn, application="mingjing rules listening", autocommit=True) as ears:
                         ears.execute("listen mingjing")
                         while not stop.is_set():
-                            result = self.round(self._clock.now())
+                            self._lives()
+                            now = self._clock.now()
+                            result = self.round(now)
+                            metrics.note_delay(result.next_look, now, self._clock)
                             pause = 0.1
                             if result.held is not None:
                                 stop.wait(HOLD)
@@ -122,6 +128,7 @@ class Circuit:
                                 self._listen(ears, self._pause(result.next_look), stop)
                 except (*PASSING, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
                     self.close()
+                    self._lives()
                     log.warning("database away or not migrated (%s)", str(error).strip().split("\n")[0])
                     stop.wait(pause)
                     pause = min(pause * 2, 5.0)

@@ -135,7 +135,8 @@ class Clerk:
     def _set_aside(self, connection: Connection, outcome: Failed, now: datetime) -> None:
         """One bad row stops nobody: it waits an hour, with the reason in the dead letters."""
         error = outcome.error
-        log.error("%s cannot be judged: %s", outcome.due.subject, error, exc_info=error)
+        about = {outcome.due.kind: outcome.due.name, "centre": self._code, "code": "judge_failed"}
+        log.error("%s cannot be judged: %s", outcome.due.subject, error, exc_info=error, extra=about)
         first = next(iter(str(error).strip().splitlines()), "")
         reason = f"cannot be judged ({type(error).__name__}: {first[:300]}); tried again in an hour and with its next event"
         write_dead_letters(connection, [_letter(self._centre, outcome.due, reason)], now=now)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
+from typing import Protocol
 
 from prometheus_client import Counter, Gauge, Histogram
+
+from domain.clock import Clock
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -40,6 +44,41 @@ LATE = Gauge(
     "mingjing_rules_look_delay_seconds",
     "Real seconds by which the loop is behind the earliest moment it had to look at",
 )
+
+
+class _Tick(Protocol):
+    @property
+    def judged(self) -> int: ...
+    @property
+    def failed(self) -> int: ...
+    @property
+    def held(self) -> str | None: ...
+
+
+def note_tick(result: _Tick, seconds: float, held_for: float) -> None:
+    """One look of a rule loop."""
+    TICKS.inc()
+    TICK_SECONDS.observe(seconds)
+    JUDGED.inc(result.judged)
+    FAILED.inc(result.failed)
+    for reason in {*_reasons, *([result.held] if result.held else [])}:
+        _reasons.add(reason)
+        HELD.labels(reason).set(reason == result.held)
+    HELD_SECONDS.set(held_for)
+
+
+_reasons: set[str] = set()
+
+
+def note_delay(next_look: datetime | None, now: datetime, clock: Clock) -> None:
+    """How far behind a loop is after a look: what was due and is not done.
+
+    Args:
+        next_look: the earliest moment that is still to be looked at; a year before 3 says "at once", since when is unknown.
+    """
+    late = 0.0 if next_look is None or next_look.year < 3 else clock.real_seconds(now - next_look)
+    LATE.set(max(0.0, late))
+
 
 # -- door
 REQUESTS = Counter("mingjing_door_requests", "Requests answered, by HTTP status", ["status"])

@@ -24,9 +24,11 @@ from store.departments import keep_departments
 from store.ingest import heartbeat
 from store.judging import Kind
 from store.sources import expect_sources
+from streams import metrics
 from streams.clerk import PUSH_AHEAD, Clerk, Plan, no_messages
 from streams.holding import HELD, HOLD, reason_to_hold
 from streams.judges import Answer, Court, Failed, Judged, Rules
+from streams.outcomes import note_outcomes
 from streams.rule_settings import world_id
 
 log = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ class RuleLoop:
         batch: rows judged in one transaction at first; it then follows the time they take.
         batches: of one kind in one tick.
         open_connection: gives the connection, also when the last one is lost; default one of the loop's own.
+        turn: called at least once for each batch, and at each turn of :meth:`run`: the loop lives.
         beats: whether ticks write the sign of life; a circuit of many loops writes it for all of them.
     """
 
@@ -80,9 +83,11 @@ class RuleLoop:
         batches: int = BATCHES,
         open_connection: Callable[[], Connection] | None = None,
         beats: bool = True,
+        turn: Callable[[], None] = lambda: None,
         real_time: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dsn, self._centre, self._clock = dsn, centre, clock
+        self._turn = turn
         self._code = centre.centre.id
         self._court, self._clerk = Court(centre, rules or Rules()), Clerk(self._code, plan)
         self._size, self._batches, self._beats, self._real = batch, batches, beats, real_time
@@ -103,11 +108,14 @@ class RuleLoop:
             psycopg.OperationalError, psycopg.InterfaceError: the database is away; nothing half done is left, and the
                 next tick goes on with a new connection.
         """
+        began = self._real()
         try:
-            return self._tick(self._open(now), now)
+            result = self._tick(self._open(now), now)
         except PASSING:
             self.close()
             raise
+        metrics.note_tick(result, self._real() - began, self._held_for())
+        return result
 
     def detail(self) -> dict[str, Any]:
         """What goes with the sign of life: the world findings rest on, why cases wait and for how long."""
@@ -128,7 +136,10 @@ class RuleLoop:
                     with connect(self._dsn, application="mingjing rules listening", autocommit=True) as ears:
                         ears.execute("listen mingjing")
                         while not stop.is_set():
-                            result = self.tick(self._clock.now())
+                            self._turn()
+                            now = self._clock.now()
+                            result = self.tick(now)
+                            metrics.note_delay(result.next_look, now, self._clock)
                             pause = 0.1
                             if result.held is not None:
                                 # Whatever wakes the loop now would find it held still.
@@ -138,6 +149,7 @@ class RuleLoop:
                 except (*PASSING, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn) as error:
                     # A schema that is not there yet comes with the migration.
                     self.close()
+                    self._turn()
                     log.warning("database away or not migrated (%s)", str(error).strip().split("\n")[0])
                     stop.wait(pause)
                     pause = min(pause * 2, 5.0)
@@ -177,11 +189,13 @@ class RuleLoop:
     def _judge_batch(self, connection: Connection, kind: Kind, now: datetime) -> tuple[list[Judged], bool]:
         """What became of one batch, and whether it was full, so that more may be due."""
         began = self._real()
+        self._turn()
         with connection.transaction():
             dues = judging.claim_due(connection, kind, self._code, now, self._size)
             if not dues:
                 return [], False
             outcomes = self._clerk.write(connection, kind, self._court.judge(connection, dues, now), now)
+        note_outcomes(outcomes)
         full = len(dues) == self._size
         if full:
             self._adapt(self._real() - began)
