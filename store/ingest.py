@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,6 +17,9 @@ from store.sources import note_sources
 DESKS = {"window.opened": "open", "window.paused": "paused", "window.closed": "closed"}
 #: Kinds after which the staffing of a window has to be judged again.
 STAFFING = ("window.", "cover.", "attendance.", "leave.")
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,14 @@ def write_events(
             connection.execute("select pg_notify('mingjing', 'event')")
         if conflicts:
             write_dead_letters(connection, (_conflict(event) for event in conflicts), now=now)
+            for event in conflicts:
+                about = {
+                    "event_id": event.event_id,
+                    "source": event.source,
+                    "case": event.case,
+                    "code": "conflict",
+                }
+                log.info("an event came again with other content", extra=about)
         _note_sources(connection, ordered, centre, now)
     return WriteResult(len(fresh), duplicates, len(conflicts))
 

@@ -135,7 +135,7 @@ class Clerk:
     def _set_aside(self, connection: Connection, outcome: Failed, now: datetime) -> None:
         """One bad row stops nobody: it waits an hour, with the reason in the dead letters."""
         error = outcome.error
-        about = {outcome.due.kind: outcome.due.name, "centre": self._code, "code": "judge_failed"}
+        about = {outcome.due.kind: outcome.due.name, "centre": self._centre, "code": "judge_failed"}
         log.error("%s cannot be judged: %s", outcome.due.subject, error, exc_info=error, extra=about)
         first = next(iter(str(error).strip().splitlines()), "")
         reason = f"cannot be judged ({type(error).__name__}: {first[:300]}); tried again in an hour and with its next event"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar
@@ -17,6 +18,7 @@ from domain.errors import EventError
 from domain.events import Event, clean, decode_json, parse_line
 from domain.observations import Observation, observation_from_json
 from store.dead_letters import Refusal, refusal_from_topic
+from streams import metrics
 from streams.writer import EventWriter, WriterThread, brief, is_passing
 
 log = logging.getLogger(__name__)
@@ -86,6 +88,7 @@ class Intake(Generic[T]):
         Raises:
             Stopping: the worker ends first; the batch must not be acknowledged.
         """
+        began = time.monotonic()
         good: list[tuple[Arrived, T]] = []
         refusals: list[Refusal] = []
         for arrived in batch:
@@ -100,6 +103,10 @@ class Intake(Generic[T]):
             # If even this fails it cannot be the value's fault, so it is tried until it succeeds.
             await self._insist(lambda writer: writer.write_dead_letters(refusals), lambda _: True)
             self._counts.dead_letters += len(refusals)
+            note_refusals(refusals)
+        if batch:
+            topic = batch[0].place.rpartition("/")[0]
+            metrics.BATCH_SECONDS.labels(topic).observe(time.monotonic() - began)
 
     async def _store(self, good: list[tuple[Arrived, T]]) -> list[Refusal]:
         """Stores what can be stored, and returns the rest as refusals."""
@@ -132,6 +139,7 @@ class Intake(Generic[T]):
             try:
                 await self._writer.run(work)
                 self._counts.waiting_for = None
+                metrics.WAITING.set(0)
                 return
             except Exception as error:
                 if not passing(error):
@@ -140,6 +148,7 @@ class Intake(Generic[T]):
                 if self._counts.waiting_for is None or pause >= LONGEST_PAUSE:
                     log.warning("The database does not take a batch (%s); trying again", brief(error))
                 self._counts.waiting_for = brief(error)
+                metrics.WAITING.set(1)
             await self._wait(pause)
 
     async def _wait(self, seconds: float) -> None:
@@ -183,6 +192,8 @@ def event_intake(
         counts.new += result.new
         counts.duplicates += result.duplicates
         counts.conflicts += result.conflicts
+        for outcome in ("new", "duplicates", "conflicts"):
+            metrics.EVENTS.labels(outcome).inc(getattr(result, outcome))
 
     return Intake(writer, parse=parse, write=write, clock=clock, counts=counts, **seams)
 
@@ -217,6 +228,7 @@ def observation_intake(
     def write(to: EventWriter, observations: list[Observation]) -> None:
         to.write_observations(observations)
         counts.observations += len(observations)
+        metrics.OBSERVATIONS.inc(len(observations))
 
     return Intake(writer, parse=parse, write=write, clock=clock, counts=counts, **seams)
 
@@ -231,8 +243,20 @@ def rejected_intake(writer: WriterThread, *, clock: Clock, counts: Counts, **sea
     def write(to: EventWriter, refusals: list[Refusal]) -> None:
         to.write_dead_letters(refusals)
         counts.dead_letters += len(refusals)
+        note_refusals(refusals)
 
     return Intake(writer, parse=parse, write=write, clock=clock, counts=counts, **seams)
+
+
+def note_refusals(refusals: Sequence[Refusal]) -> None:
+    """Counts and logs what became dead letters; the line itself stays out of the log."""
+    for refusal in refusals:
+        metrics.REJECTED.labels(metrics.code_label(refusal.code)).inc()
+        log.info(
+            "refused: %s",
+            refusal.reason,
+            extra={"code": refusal.code, "field": refusal.field, "place": refusal.place},
+        )
 
 
 def _original_bytes(raw: bytes) -> bytes:
