@@ -102,7 +102,7 @@ def observation_from_json(row: dict[str, Any]) -> Observation:
             raise ValueError(f"{name} must be a count")
     score = values.get("score")
     if score is not None and (
-        isinstance(score, bool) or not isinstance(score, (int, float)) or score != score
+        isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) < 1e9
     ):
         raise ValueError("score must be a number")
     for name in ("at", "since", "until"):

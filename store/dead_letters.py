@@ -81,12 +81,12 @@ def refusal_from_topic(value: bytes, now: datetime) -> Refusal:
         row = json.loads(value)
         raw = row.get("raw", "")
         return Refusal(
-            origin=str(row.get("source") or "door")[:_LONGEST],
+            origin=_name(row.get("source")) or "door",
             raw=raw.encode("utf-8", "surrogatepass") if isinstance(raw, str) else json.dumps(raw).encode(),
-            code=str(row["code"])[:_LONGEST],
-            reason=str(row["reason"])[: 10 * _LONGEST],
-            field=str(row["field"])[:_LONGEST] if row.get("field") is not None else None,
-            place=str(row.get("place") or row.get("line") or "")[:_LONGEST] or None,
+            code=_name(row["code"]) or "no_code",
+            reason=_name(row["reason"], 10 * _LONGEST) or "refused without a reason",
+            field=_name(row.get("field")),
+            place=_name(row.get("place") or row.get("line")),
             at=datetime.fromisoformat(row["received_at"]) if row.get("received_at") else now,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -97,6 +97,11 @@ def refusal_from_topic(value: bytes, now: datetime) -> Refusal:
             "the message on rejected-lines is not of the agreed form",
             at=now,
         )
+
+
+def _name(value: object, longest: int = _LONGEST) -> str | None:
+    """What somebody wrote into a field of ours: text that can be kept, or None where there is nothing."""
+    return None if value is None else (_plain(str(value)[:longest]) or "").strip() or None
 
 
 def write_dead_letters(connection: Connection, refusals: Iterable[Refusal], *, now: datetime) -> int:

@@ -93,6 +93,7 @@ def test_an_observation_survives_its_json():
         {"looks_seen": 10**12},
         {"score": "much"},
         {"score": float("nan")},
+        {"score": 10**400},
     ],
 )
 def test_what_is_no_observation(change):
