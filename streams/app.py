@@ -21,6 +21,7 @@ from streams.holding import BACKLOG
 from streams.intake import Counts, Intake, event_intake, observation_intake, rejected_intake
 from streams.kafka_transport import Transport as KafkaTransport
 from streams.progress import Progress
+from streams.sensor import WorkerSensor
 from streams.settings import StreamSettings, load_stream_settings
 from streams.topics import CASE_EVENTS, OBSERVATIONS, REJECTED_LINES
 from streams.writer import EventWriter, StoreWriter, WriterThread
@@ -79,6 +80,7 @@ def create_app(
         partitions=settings.partitions,
         prefix=settings.topic_prefix,
     )
+    app.sensors.add(WorkerSensor())
     progress = Progress(app, settings.topic_prefix + CASE_EVENTS)
     _add_heartbeat(app, writer, lambda: {**counts.as_detail(), **progress.detail()}, settings.instance_name)
     app.on_before_shutdown.connect(lambda *_, **__: writer.close(), weak=False)

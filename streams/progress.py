@@ -7,6 +7,8 @@ from typing import Any
 import faust
 from faust.types import TP
 
+from streams import metrics
+
 
 class Progress:
     """Looks at a running application's consumer; both kinds of log answer ``known_end`` and ``next_offset``.
@@ -27,11 +29,15 @@ class Progress:
         assigned = consumer.assignment()
         self._started = {tp: offset for tp, offset in self._started.items() if tp in assigned}
         lag, reads = 0, []
+        metrics.PARTITIONS.set(len(assigned))
+        metrics.LAG.clear()  # a partition that another worker has now is its to speak of
         for tp in assigned:
             end = consumer.known_end(tp)
             if end is None:
                 continue
-            lag += max(0, end - self._done(consumer, tp, end))
+            behind = max(0, end - self._done(consumer, tp, end))
+            lag += behind
+            metrics.LAG.labels(tp.topic, str(tp.partition)).set(behind)
             if tp.topic == self._topic and not self._app.rebalancing:
                 reads.append(tp.partition)
         return {
