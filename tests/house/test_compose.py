@@ -6,7 +6,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from typing import Any
 
 import jsonschema
@@ -20,6 +19,7 @@ from streams.settings import StreamSettings
 from streams.topic_plan import TIERS
 from tests.conftest import ROOT
 from tests.house.compose import BASE, FILES, THREE, TLS, load, ours, source
+from tests.house.helping import help_of
 
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 TEXT = "".join((ROOT / name).read_text("utf-8") for name in FILES)
@@ -60,19 +60,12 @@ def test_there_is_one_service_to_a_process(compose: dict) -> None:
     assert commands == {name: ["run", name] for name in PROCESSES if name not in NOT_HERE}
 
 
-@pytest.mark.process
 def test_every_command_starts_with_help() -> None:
     commands = {tuple(service["command"]) for service in ours(load(BASE)).values()}
-    heads = {words[: 2 if words[0] in ("topics", "backup") else 1] for words in commands}
-    for words in heads:
-        shown = subprocess.run(
-            [sys.executable, "-m", "mingjing", *words, "--help"], capture_output=True, text=True, timeout=60
-        )
-        assert shown.returncode == 0, words
-        # Options, too, are known to it.
-        options = {word for command in commands if command[: len(words)] == words for word in command}
-        for option in (word for word in options if word.startswith("--")):
-            assert option in shown.stdout, (words, option)
+    for words in commands:
+        shown = help_of(*words[: 2 if words[0] in ("topics", "backup") else 1])
+        for option in (word for word in words if word.startswith("--")):
+            assert option in shown, (words, option)
 
 
 def test_every_variable_is_one_the_settings_know(compose: dict) -> None:

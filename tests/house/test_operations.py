@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
-import pytest
 import typer
 import yaml
 
@@ -15,6 +12,7 @@ from mingjing.settings import PREFIX, Settings
 from streams.settings import StreamSettings
 from tests.conftest import ROOT
 from tests.house.compose import BASE, TLS, load
+from tests.house.helping import help_of
 
 PAGE = (ROOT / "docs" / "operations.md").read_text("utf-8")
 #: Every piece of code of the page, in line or in a block.
@@ -41,7 +39,6 @@ def test_every_command_exists_down_to_its_subcommand() -> None:
             assert words[1] in subcommands, words
 
 
-@pytest.mark.process
 def test_every_option_of_its_commands_exists() -> None:
     lines = [
         line
@@ -54,11 +51,9 @@ def test_every_option_of_its_commands_exists() -> None:
         words = line.partition("#")[0].split()[1:]
         names = [word for word in words if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")][:2]
         head = names if isinstance(cli.COMMANDS[names[0]].load(), typer.Typer) else names[:1]
-        shown = subprocess.run(
-            [sys.executable, "-m", "mingjing", *head, "--help"], capture_output=True, text=True, timeout=60
-        )
+        shown = help_of(*head)
         for option in (word for word in words if word.startswith("--")):
-            assert option in shown.stdout, line
+            assert option in shown, line
 
 
 def test_every_variable_exists() -> None:
