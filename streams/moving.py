@@ -177,30 +177,36 @@ class Mover:
     async def _send(self, producer: Any, span: Span, records: Sequence[Record], move: str) -> None:
         from aiokafka.errors import MessageSizeTooLargeError
 
-        sent = []
+        confirmed = []
         for record in records:
             place = f"{move}/{span.topic}/{span.number}:{record.offset}"
             try:
-                confirmed = await producer.send(
+                sent = await producer.send(
                     self._rename(span.topic),
                     record.value if record.value is not None or record.key is not None else b"",
                     key=record.key,
                     headers=[*record.headers, (HEADER, place.encode())],
                 )
             except MessageSizeTooLargeError as error:
-                raise self._too_large(span, record.offset) from error
-            sent.append(confirmed)
-        results = await asyncio.gather(*sent, return_exceptions=True)
-        for record, result in zip(records, results, strict=True):
-            if isinstance(result, MessageSizeTooLargeError):
-                raise self._too_large(span, record.offset) from result
+                raise self._too_large(span, record) from error
+            confirmed.append(sent)
+        results = await asyncio.gather(*confirmed, return_exceptions=True)
+        refused = [
+            r
+            for r, result in zip(records, results, strict=True)
+            if isinstance(result, MessageSizeTooLargeError)
+        ]
+        if refused:
+            # A batch is refused as a whole.
+            raise self._too_large(span, max(refused, key=lambda record: len(record.value or b"")))
+        for result in results:
             if isinstance(result, BaseException):
                 raise result
 
-    def _too_large(self, span: Span, offset: int) -> LogRefusedError:
+    def _too_large(self, span: Span, record: Record) -> LogRefusedError:
         return LogRefusedError(
-            f"record {span.topic}/{span.number}:{offset} of {self._log.path} is larger than topic"
-            f" '{self._rename(span.topic)}' takes (its max.message.bytes); raise that and start again"
+            f"record {span.topic}/{span.number}:{record.offset} of {self._log.path} has {len(record.value or b''):,} bytes;"
+            f" topic '{self._rename(span.topic)}' takes fewer in one (its max.message.bytes): raise that and start again"
         )
 
     def _refuse_for_good(self, error: Exception, span: Span) -> None:
