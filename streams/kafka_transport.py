@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 
 #: Real seconds after which what a broker last said of a partition's end no longer counts. An idle fetch is answered
 #: after 1.5 s at the latest, so a partition that is followed is never that old.
@@ -41,6 +42,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         now = time.monotonic()
         self.tp_last_committed_at.update(dict.fromkeys(offsets, now))
         return True
+
+    def touch(self) -> None:
+        """Says that the application lives, though it may not want records just now."""
+        if self._consumer is not None:
+            # One assignment, because another thread reads it.
+            self._consumer._subscription._last_fetch_ended = time.monotonic()
 
     def known_end(self, tp: TP) -> int | None:
         """The next offset of a partition as a broker said it within the last seconds; None if none did."""
@@ -81,6 +88,14 @@ class Consumer(driver.Consumer):
                 self._committed_offset[tp] = offsets[tp] - 1
                 self._acked[tp].insert(0, offsets[tp] - 1)
         return done
+
+    @Service.task
+    async def _signs_of_life(self) -> None:
+        # While the database is away nothing is fetched. aiokafka would take that for a stuck application, leave the
+        # group, and not join again before something is fetched; Faust fetches nothing before it has joined: for ever.
+        while not self.should_stop:
+            self._thread.touch()
+            await self.sleep(1.0)
 
     def known_end(self, tp: TP) -> int | None:
         """As :meth:`ConsumerThread.known_end`."""
