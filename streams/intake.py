@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, 
 from dataclasses import dataclass, fields, replace
 from typing import Any, Generic, TypeVar
 
+import psycopg
+
 from domain.clock import Clock
 from domain.errors import EventError
 from domain.events import Event, clean, decode_json, parse_line
@@ -113,10 +115,18 @@ class Intake(Generic[T]):
         if not good:
             return []
         try:
-            await self._insist(lambda writer: self._write(writer, [value for _, value in good]))
+            await self._insist(
+                lambda writer: self._write(writer, [value for _, value in good]),
+                lambda error: is_passing(error) and not (len(good) > 1 and took_too_long(error)),
+            )
             return []
         except Stopping:
             raise
+        except psycopg.errors.QueryCanceled as error:
+            # Trying it again as it is might go on for ever; half of it takes half the time.
+            log.warning("A batch of %d: %s; trying it in halves", len(good), brief(error))
+            half = len(good) // 2
+            return await self._store(good[:half]) + await self._store(good[half:])
         except Exception as error:
             log.warning("A batch of %d cannot be stored (%s); trying one by one", len(good), brief(error))
         refusals = []
@@ -160,6 +170,11 @@ class Intake(Generic[T]):
 
     def _refusal(self, arrived: Arrived, code: str, reason: str, field: str | None = None) -> Refusal:
         return Refusal("topic", arrived.value, code, reason, field, arrived.place, self._clock.now())
+
+
+def took_too_long(error: BaseException) -> bool:
+    """True if a statement ran out of the time it has."""
+    return isinstance(error, psycopg.errors.QueryCanceled)
 
 
 def _pauses() -> Iterator[float]:

@@ -19,7 +19,7 @@ import psycopg
 from domain.centre import Centre
 from domain.clock import Clock
 from store import judging
-from store.connection import PASSING, Connection, connect
+from store.connection import PASSING, Connection, connect, explain
 from store.departments import keep_departments
 from store.ingest import heartbeat
 from store.judging import Kind
@@ -111,7 +111,10 @@ class RuleLoop:
         began = self._real()
         try:
             result = self._tick(self._open(now), now)
-        except PASSING:
+        except PASSING as error:
+            if isinstance(error, psycopg.errors.QueryCanceled):
+                # So many rows cannot be judged in the time a statement has; fewer may be.
+                self._size = max(1, self._size // 2)
             self.close()
             raise
         metrics.note_tick(result, self._real() - began, self._held_for())
@@ -150,7 +153,7 @@ class RuleLoop:
                     # A schema that is not there yet comes with the migration.
                     self.close()
                     self._turn()
-                    log.warning("database away or not migrated (%s)", str(error).strip().split("\n")[0])
+                    log.warning("database away or not migrated (%s)", explain(error))
                     stop.wait(pause)
                     pause = min(pause * 2, 5.0)
         finally:

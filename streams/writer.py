@@ -16,6 +16,7 @@ from domain.centres import Centres
 from domain.clock import Clock
 from domain.events import Event
 from domain.observations import Observation
+from store.connection import explain
 from store.dead_letters import Refusal, write_dead_letters
 from store.ingest import heartbeat, write_events
 from store.observations import Posts, posts_of, write_observations
@@ -122,9 +123,8 @@ class WriterThread:
 
 
 def brief(error: BaseException) -> str:
-    """The first line of an error, fit for a log line or a column."""
-    first = str(error).strip().split("\n")[0] or type(error).__name__
-    return first.replace("\x00", "")[:200]
+    """One line for people, fit for a log line or a column."""
+    return explain(error).replace("\x00", "")[:200]
 
 
 class StoreWriter:

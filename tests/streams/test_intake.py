@@ -134,6 +134,22 @@ def test_a_value_the_database_refuses_is_found_one_by_one(store: Path, error: Ex
     assert desk.pauses == []
 
 
+def test_a_batch_that_takes_too_long_is_tried_in_halves_and_none_of_it_is_refused(store: Path) -> None:
+    writes: list[int] = []
+
+    def fail(kind: str, rows: Sequence[Any]) -> None:
+        if kind == "events":
+            writes.append(len(rows))
+            if len(rows) > 2:
+                raise psycopg.errors.QueryCanceled("canceling statement due to statement timeout")
+
+    desk = Desk(store, fail)
+    desk.handle([event_bytes(number) for number in range(1, 8)])
+    assert desk.events() == [f"e{number}" for number in range(1, 8)]
+    assert (desk.letters(), desk.pauses) == ([], [])
+    assert writes == [7, 3, 1, 2, 4, 2, 2]
+
+
 @pytest.mark.parametrize(
     "error", [psycopg.OperationalError("server closed"), psycopg.errors.UndefinedTable("x"), OSError("disk")]
 )

@@ -18,7 +18,8 @@ from domain.centre import Centre
 from domain.clock import Clock, FakeClock
 from domain.events import Event
 from domain.findings import Finding
-from store.connection import Connection, connect
+from store import judging
+from store.connection import PASSING, Connection, connect, explain
 from store.dead_letters import list_dead_letters
 from store.ingest import write_events
 from store.migrate import migrate
@@ -516,3 +517,31 @@ def test_an_observation_that_comes_late_revokes_the_absence_it_disproves(
     # Somebody was there all the same in between: two runs of less than ten minutes, instead of one of fifteen.
     see([look("present", 8.2, since=8.1, kind="post.state")], 18)
     assert shown(db) == [("absence.notice", "revoked"), ("absence.yellow", "revoked")]
+
+
+def test_rows_that_take_too_long_together_are_judged_in_smaller_batches(
+    db: Connection, loop: RuleLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(db, *(event("accepted", "11-02 09:00", f"e{n}", f"C{n}") for n in range(30)), now="11-02 09:00")
+    claim, sizes = judging.claim_due, []
+
+    def slow(connection: Connection, kind: Any, centre: str, now: datetime, limit: int) -> Any:
+        if kind == "case":
+            sizes.append(limit)
+        if limit > 8:
+            connection.execute("set local statement_timeout = '1ms'")
+            connection.execute("select pg_sleep(1)")
+        return claim(connection, kind, centre, now, limit)
+
+    monkeypatch.setattr(judging, "claim_due", slow)
+    said = []
+    for _ in range(20):
+        try:
+            while loop.tick(day("11-20 09:00")).judged:
+                pass
+            break
+        except PASSING as error:
+            said.append(explain(error))
+    assert all("longer than its limit" in each for each in said)
+    assert min(sizes) <= 8 < max(sizes)
+    assert db.execute("select count(*) from finding where severity = 'yellow'").fetchone() == (30,)
