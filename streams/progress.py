@@ -20,6 +20,7 @@ class Progress:
     def __init__(self, app: faust.App, topic: str) -> None:
         self._app, self._topic = app, topic
         self._started: dict[TP, int] = {}
+        self._shown: set[TP] = set()
 
     def detail(self) -> dict[str, Any]:
         """``lag``: records in the log that are not yet stored. ``reads``: the topic's partitions that this
@@ -30,7 +31,9 @@ class Progress:
         self._started = {tp: offset for tp, offset in self._started.items() if tp in assigned}
         lag, reads = 0, []
         metrics.PARTITIONS.set(len(assigned))
-        metrics.LAG.clear()  # a partition that another worker has now is its to speak of
+        for tp in self._shown - set(assigned):
+            metrics.LAG.remove(tp.topic, str(tp.partition))  # another worker has it and speaks of it
+        self._shown &= set(assigned)
         for tp in assigned:
             end = consumer.known_end(tp)
             if end is None:
@@ -38,6 +41,7 @@ class Progress:
             behind = max(0, end - self._done(consumer, tp, end))
             lag += behind
             metrics.LAG.labels(tp.topic, str(tp.partition)).set(behind)
+            self._shown.add(tp)
             if tp.topic == self._topic and not self._app.rebalancing:
                 reads.append(tp.partition)
         return {
