@@ -21,6 +21,7 @@ from streams.holding import BACKLOG
 from streams.intake import Counts, Intake, event_intake, observation_intake, rejected_intake
 from streams.kafka_transport import Transport as KafkaTransport
 from streams.progress import Progress
+from streams.seldom import quieten_clients
 from streams.sensor import WorkerSensor
 from streams.settings import StreamSettings, load_stream_settings
 from streams.topics import CASE_EVENTS, OBSERVATIONS, REJECTED_LINES
@@ -160,6 +161,7 @@ class Application(faust.App):
     def _new_transport(self) -> Any:
         if self.conf.broker_consumer[0].scheme == "local":
             return super()._new_transport()
+        quieten_clients()
         return KafkaTransport(self.conf.broker_consumer, self)
 
 

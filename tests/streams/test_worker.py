@@ -64,6 +64,41 @@ def test_nothing_is_skipped_while_the_database_is_away(house: House) -> None:
     assert read(house.store, "SELECT origin, code, raw FROM letter") == [("door", "c", b"x")]
 
 
+@pytest.mark.parametrize("log_kind", [pytest.param("kafka", marks=pytest.mark.kafka)])
+def test_a_database_away_for_long_costs_a_worker_neither_its_place_nor_an_event(house: House) -> None:
+    # More waits than the worker's buffers hold, so that it stops reading for longer than Kafka's clients allow.
+    house.environ["MINGJING_MAX_POLL_INTERVAL"] = "1"
+    house.away.touch()
+    house.publish(0, 3000)
+    worker = house.start()
+    eventually(lambda: house.store.exists())
+    started = time.monotonic()
+    eventually(lambda: time.monotonic() - started > 4)
+    house.away.unlink()
+    eventually(lambda: house.stored() == 3000 and house.committed() == 3000)
+    assert worker.poll() is None
+
+
+@pytest.mark.parametrize("log_kind", [pytest.param("kafka", marks=pytest.mark.kafka)])
+def test_brokers_that_are_away_for_longer_than_a_session_are_waited_for(house: House) -> None:
+    house.environ["MINGJING_SESSION_TIMEOUT"] = "2"
+    house.slow.touch()
+    house.publish(0, 3000)
+    worker = house.start()
+    eventually(lambda: house.stored() >= 300)
+    assert house.kafka is not None
+    house.kafka.kill(0)
+    house.slow.unlink()
+    reads = "SELECT json_extract(detail, '$.reads') FROM beat"
+    # Nobody can say what lies unread in the log: cases are not judged meanwhile.
+    eventually(lambda: read(house.store, reads) == [("[]",)])
+    house.kafka.start(0)
+    house.publish(3000, 300)
+    eventually(lambda: house.stored() == 3300 and house.committed() == 3300)
+    assert read(house.store, "SELECT count(*), count(DISTINCT event_id) FROM event") == [(3300, 3300)]
+    assert worker.poll() is None  # the same one
+
+
 def test_a_fault_of_the_program_ends_the_worker_and_loses_nothing(house: House) -> None:
     bug = house.folder / "store.bug"
     bug.touch()
