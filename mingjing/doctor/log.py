@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from domain.errors import LogError, MingjingError
+from domain.errors import LogError, MingjingError, SettingsError
 from mingjing.doctor.report import Result, fault, ok, warning
 from mingjing.doctor.scene import Scene
 
@@ -18,7 +18,7 @@ def event_log(scene: Scene) -> Iterator[Result]:
         return
     try:
         yield from asyncio.run(_kafka(scene))
-    except LogError as error:
+    except (LogError, SettingsError) as error:
         yield fault(
             "log.kafka",
             "Kafka 无法使用",
@@ -35,9 +35,24 @@ def _local(scene: Scene) -> Iterator[Result]:
         yield ok("log.local", f"{path} 将在启动时建立", f"{path} will be made")
     elif not os.access(path, os.R_OK | os.W_OK):
         yield fault("log.local", f"{path} 不可写", f"{path} cannot be written", f"chown … {path}")
+    elif sentence := _moved(path):
+        yield fault(
+            "log.moved", f"{path} 的记录已迁移到 Kafka", sentence, "MINGJING_BROKER；mingjing move-log --undo"
+        )
     else:
         size = f"{path.stat().st_size / 1e6:.1f} MB"
         yield ok("log.local", f"{path}，{size}", f"{path}, {size}")
+
+
+def _moved(path: Path) -> str | None:
+    from streams.local_transport import EventLog
+    from streams.local_transport.moved import Mark
+
+    log = EventLog(path)
+    try:
+        return Mark(log).sentence
+    finally:
+        log.close()
 
 
 async def _kafka(scene: Scene) -> list[Result]:

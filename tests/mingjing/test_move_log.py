@@ -23,7 +23,10 @@ from typer.testing import CliRunner
 from domain.centre import load_centre
 from domain.errors import InputError, LogError, LogRefusedError, SettingsError
 from mingjing import move_log
+from mingjing.doctor.log import event_log
+from mingjing.doctor.scene import Scene
 from mingjing.replay import replay
+from mingjing.settings import load_settings
 from streams.kafka_admin import KafkaAdmin
 from streams.local_transport import Entry, EventLog, make_address
 from streams.local_transport.moved import Mark
@@ -139,7 +142,12 @@ def test_it_refuses_while_somebody_uses_the_log(
 
 @pytest.mark.kafka
 def test_what_is_not_stored_yet_is_carried_in_order_and_the_old_log_takes_no_more(
-    on_kafka: Callable[..., Result], kafka: KafkaCluster, topic_prefix: str, log: EventLog, tmp_path: Path
+    on_kafka: Callable[..., Result],
+    kafka: KafkaCluster,
+    topic_prefix: str,
+    log: EventLog,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fill(log, 2400)
     fill(log, 300, topic=OBSERVATIONS)
@@ -170,6 +178,10 @@ def test_what_is_not_stored_yet_is_carried_in_order_and_the_old_log_takes_no_mor
         sqlite3.IntegrityError, match="it was moved to kafka://"
     ):  # nor a program of an older version
         sqlite3.connect(tmp_path / "log.db").execute("INSERT INTO record VALUES (1, 1, NULL, NULL, NULL)")
+    monkeypatch.delenv("MINGJING_BROKER")
+    (moved,) = event_log(Scene(load_settings()))
+    assert (moved.check, moved.verdict) == ("log.moved", "fault")
+    monkeypatch.setenv("MINGJING_BROKER", kafka.url)
     # Again: nothing is carried twice, and the balance is the same.
     again = on_kafka()
     assert again.exit_code == 0
