@@ -274,7 +274,7 @@ class ProvincePainter:
             parts[f"region-{code or 'other'}"] = {"title": name or words("group_other")}
         for index, (facts, each) in enumerate(zip(snapshot.centres, lights, strict=True)):
             more = (" ill" if each.ill else "") + (" seat" if facts.code[4:6] == "00" else "")
-            more += " long" if len(facts.name) > 4 else ""
+            more += " long" if len(facts.name) > 4 else " four" if len(facts.name) == 4 else ""
             parts[f"chip-{index}"] = {
                 "className": f"chip light-{each.light.light}{more}",
                 "href": _link(facts.code, words),
