@@ -170,12 +170,15 @@ def worker(context: Context) -> None:
     """Faust: from the log into the database."""
     from mingjing.publishing import wait_for_log
     from streams.app import BoundedWorker, create_app
+    from streams.place import wait_for_name
     from streams.settings import load_stream_settings
 
     settings = load_stream_settings().model_copy(
         update={"data": context.settings.data, "centre": context.settings.centre_file}
     )
     wait_for_log(settings, context.stop)
+    if not settings.broker_url.startswith("local:"):  # that has a lock
+        wait_for_name(settings.dsn, settings.instance_name, context.stop)
     if context.stop.is_set():
         return
     app = create_app(settings, clock=context.clock, centres=context.centres)

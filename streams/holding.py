@@ -25,7 +25,7 @@ Reason = Literal["worker_silent", "unread", "backlog"]
 # Partitions of the events that a living worker has and whose end it knows, each counted once: one worker that woke up
 # late may still name what another has been given.
 _READ = """
-select count(distinct number)::bigint, max((detail ->> 'of')::bigint)
+select count(distinct number)::bigint, max((detail ->> 'of')::bigint), count(*)::bigint
   from heartbeat left join lateral jsonb_array_elements(detail -> 'reads') as reads(number) on true
  where role = 'worker' and detail ? 'of' and clock_timestamp() - real_at < make_interval(secs => %s)
 """
@@ -53,5 +53,6 @@ def unread_partitions(connection: Connection) -> int:
     """How many partitions of the events no living worker reads: while a dead one's place is still kept for it, during
     a rebalance, and while the brokers are away. 0 where no worker lives or none says."""
     row = connection.execute(_READ, [WORKER_SILENT]).fetchone()
-    read, of = row or (0, None)
-    return max(0, (of or 0) - read)
+    read, of, said = row or (0, None, 0)
+    # Who lives, but has not yet heard of the partitions, reads none; there is at least one.
+    return max(0, (of or (1 if said else 0)) - read)

@@ -35,7 +35,8 @@ def db(database: str) -> Iterator[Connection]:
 def worker(
     db: Connection, *, lag: int = 0, silent: float = 0.0, instance: str = "", reads: list[int] | None = None
 ) -> None:
-    detail = {"lag": lag} if reads is None else {"lag": lag, "reads": reads, "of": 4}
+    of = 4 if reads else None  # unknown to a worker that has just come
+    detail = {"lag": lag} if reads is None else {"lag": lag, "reads": reads, "of": of}
     heartbeat(db, "worker", now=day("11-12 09:00"), instance=instance, detail=detail)
     db.execute(
         "update heartbeat set real_at = now() - make_interval(secs => %s) where role = 'worker' and instance = %s",
@@ -58,6 +59,7 @@ def worker(
         ([{"reads": [0, 1], "instance": "1", "silent": 60}, {"reads": [0, 1, 2, 3], "instance": "2"}], None),
         ([{"reads": [1, 2], "instance": "1"}, {"reads": [1, 2, 3], "instance": "2"}], "unread"),
         ([{"reads": []}], "unread"),
+        ([{"reads": [0, 1, 2, 3], "instance": "1"}, {"reads": [], "instance": "2"}], None),
     ],
     ids=[
         "no worker",
@@ -72,6 +74,7 @@ def worker(
         "one gone, its partitions taken over",
         "one names what another has",
         "none read",
+        "one has just come",
     ],
 )
 def test_cases_wait_while_the_worker_is_behind_or_away(
