@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from alerts import outbox
 from alerts.links import AckLinks
-from alerts.routing import Plan, plan_messages
+from alerts.routing import OutboxRow, Plan, plan_messages
 from domain.centre import Centre
 from domain.findings import Finding
 from store import Connection
+
+log = logging.getLogger(__name__)
 
 #: Changes whose messages depend on the messages before.
 LOOKING_BACK = frozenset(("revoked", "reopened"))
@@ -44,7 +47,9 @@ class Planner:
                 # What was planned before has to be there to be found.
                 written += outbox.insert_rows(connection, rows, give_up_after=self.give_up_after)
                 rows = []
-            rows += self.plan(connection, finding, change, now)
+            planned = self.plan(connection, finding, change, now)
+            _note(finding, change, planned)
+            rows += planned
         return written + outbox.insert_rows(connection, rows, give_up_after=self.give_up_after)
 
     def plan(self, connection: Connection, finding: Finding, change: str, now: datetime) -> Plan:
@@ -71,3 +76,19 @@ class Planner:
             ack_lifetime=self.links.lifetime,
             correction_hold=self.correction_hold,
         )
+
+
+def _note(finding: Finding, change: str, planned: Plan) -> None:
+    messages = sum(isinstance(row, OutboxRow) for row in planned)
+    if not planned:
+        return
+    about = {
+        "finding_id": finding.finding_id,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "change": change,
+        "centre": finding.centre,
+        "case": finding.case,
+        "window": finding.window,
+    }
+    log.info("%d messages planned, %d not meant to be sent", messages, len(planned) - messages, extra=about)

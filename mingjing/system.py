@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import signal
@@ -19,6 +18,7 @@ from rich.console import Console
 
 from mingjing.folder import FolderLock
 from mingjing.health import PORT_OFFSETS, Address
+from mingjing.logs import set_up_logs
 from mingjing.metrics import RESTARTS, RUNNING
 from mingjing.ports import check_port
 from mingjing.settings import Settings
@@ -99,9 +99,8 @@ def keep_running(
         RESTARTS.labels(child.name)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: supervisor.request_stop())
-    logging.basicConfig(
-        filename=logs / "supervisor.log", level="INFO", format="%(asctime)s %(levelname)s %(message)s"
-    )
+    own = (logs / "supervisor.log").open("a", encoding="utf-8")
+    set_up_logs("start", form=settings.log_format, stream=own)
     threading.Thread(target=_watch_wall, args=(settings, when_up), daemon=True).start()
     supervisor.run()
 

@@ -207,8 +207,8 @@ def event_intake(
         counts.new += result.new
         counts.duplicates += result.duplicates
         counts.conflicts += result.conflicts
-        for outcome in ("new", "duplicates", "conflicts"):
-            metrics.EVENTS.labels(outcome).inc(getattr(result, outcome))
+        for outcome, name in (("new", "new"), ("duplicate", "duplicates"), ("conflict", "conflicts")):
+            metrics.EVENTS.labels(outcome).inc(getattr(result, name))
 
     return Intake(writer, parse=parse, write=write, clock=clock, counts=counts, **seams)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import socket
@@ -15,6 +17,8 @@ import pytest
 import yaml
 
 from domain.errors import SettingsError
+from mingjing.health import PORT_OFFSETS
+from mingjing.ports import check_port
 from mingjing.settings import load_settings
 from mingjing.start import run_centre
 from mingjing.system import system_children
@@ -46,12 +50,24 @@ def test_it_refuses_a_clock_that_is_not_real(tmp_path: Path) -> None:
         run_centre(settings)
 
 
+def free_block(count: int) -> int:
+    """The first of so many ports in a row that are free."""
+    for first in range(21000 + os.getpid() % 5000, 32000, count):
+        with contextlib.suppress(SettingsError):
+            for port in range(first, first + count):
+                check_port("127.0.0.1", port, option="")
+            return first
+    raise AssertionError("no ports in a row")
+
+
 @pytest.mark.process
 def test_it_takes_events_shows_the_wall_and_stops_cleanly(tmp_path: Path) -> None:
     wall, door = free_ports(2)
     data = tmp_path / "data"
     environ = {name: value for name, value in os.environ.items() if not name.startswith("MINGJING_")}
     environ |= {"MINGJING_WALL_PORT": str(wall), "MINGJING_DOOR_PORT": str(door)}
+    base = free_block(len(PORT_OFFSETS))
+    environ |= {"MINGJING_METRICS_ADDRESS": str(base), "MINGJING_LOG_FORMAT": "json"}
     command = [sys.executable, "-m", "mingjing", "start", str(centre_file(tmp_path)), "--data", str(data)]
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     manager.bind("\0" + str(tmp_path))
@@ -75,6 +91,15 @@ def test_it_takes_events_shows_the_wall_and_stops_cleanly(tmp_path: Path) -> Non
             f"http://127.0.0.1:{door}/events", content=line.encode(), headers=headers, timeout=10
         )
         assert answer.status_code == 202, answer.text
+        for name in ("start", "database", "worker", "rules", "sender", "wall", "door"):
+            address = f"http://127.0.0.1:{base + PORT_OFFSETS[name]}"
+            while not (answers(f"{address}/livez") and answers(f"{address}/readyz")):
+                assert time.monotonic() < end, f"{name} is not ready"
+                time.sleep(0.1)
+            shown = httpx.get(f"{address}/metrics", timeout=5).text
+            assert f'mingjing_build_info{{process="{name}"' in shown
+        assert answers(f"http://127.0.0.1:{wall}/readyz")
+        assert httpx.get(f"http://127.0.0.1:{door}/metrics", timeout=5).status_code == 200
         said_to_systemd = manager.recv(200)
         while b"READY=1" not in said_to_systemd:
             assert said_to_systemd == b"WATCHDOG=1"
@@ -87,3 +112,6 @@ def test_it_takes_events_shows_the_wall_and_stops_cleanly(tmp_path: Path) -> Non
     assert "演练中心" in said
     assert str(wall) in said
     assert key not in said
+    for log in ("worker", "rules", "supervisor"):
+        lines = (data / "logs" / f"{log}.log").read_text().splitlines()
+        assert all(json.loads(line)["process"] in (log, "start") for line in lines), log
