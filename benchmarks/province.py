@@ -1,13 +1,10 @@
 """A province to measure and test with: 145 centres of Yunnan's prefectures and counties, 62 windows each, invented people.
 
-    python -m benchmarks.province FOLDER [--centres 145] [--windows 62]
-
-writes the centre files into a folder, which ``MINGJING_CENTRE`` may then name.
+``python -m benchmarks.province_cost --write FOLDER`` writes the files, and ``MINGJING_CENTRE`` may then name the folder.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -97,19 +94,3 @@ def write_province(
 
 
 _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--centres", type=int, default=145)
-    parser.add_argument("--windows", type=int, default=62)
-    options = parser.parse_args()
-    written = write_province(options.folder, centres=options.centres, windows=options.windows)
-    print(f"{len(written)} centre files in {options.folder}")
-
-
-if __name__ == "__main__":
-    main()

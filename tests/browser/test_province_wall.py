@@ -78,6 +78,8 @@ def test_145_centres_fit_and_nothing_is_cut_off(wall, show, screenshots: Path | 
     assert page.evaluate("document.querySelectorAll('.chip').length") == 145
     for width, height in ((1920, 1080), (3840, 2160)):
         page.set_viewport_size({"width": width, "height": height})
+        until(page, f"innerWidth === {width}")
+        page.wait_for_timeout(100)
         assert page.evaluate(CUT) == []
         assert page.evaluate(OUTSIDE) == []
         # 36 of 1080 lines: on a 55-inch screen over two centimetres, which is read from five metres.
