@@ -66,3 +66,21 @@ def test_whatever_becomes_of_one_nothing_is_lost_or_judged_twice(team: Team) -> 
     assert judging.is_alive()
     assert team.differences() == []
     assert team.query("select count(*) from dead_letter") == [(0,)]
+
+
+def test_a_worker_waits_for_brokers_and_names_what_is_missing(team: Team) -> None:
+    team.kafka.kill(0)
+    team.start("1", MINGJING_PARTITIONS="12")
+    eventually(lambda: "no broker of Kafka answers" in team.said("1"))
+    assert team.workers["1"].poll() is None
+    team.kafka.start(0)
+    # A worker that may not make its topics says which is missing and who makes it.
+    team.start("2", MINGJING_DECLARE_TOPICS="false", MINGJING_TOPIC_PREFIX="other.")
+    eventually(lambda: "Kafka has no topic 'other.case-events'" in team.said("2"))
+    assert "`mingjing topics create`" in team.said("2")
+    eventually(lambda: team.share("1"))  # this one made its own
+    # A second of the first one's name leaves it alone.
+    team.start("twin", MINGJING_INSTANCE="1")
+    assert team.workers["twin"].wait(30) != 0
+    assert "another worker lives under the name '1'" in team.said("twin")
+    assert team.detail("1")["rebalances"] == 1
