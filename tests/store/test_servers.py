@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 from store.aggregates import PRESENCE, refresh, roll_presence
 from store.connection import Connection, connect
 from store.embedded import EmbeddedServer
-from store.ground import has_licence, kind_of
+from store.ground import SERIES, has_licence, kind_of
 from store.ingest import WriteResult, write_events
 from store.judging import events_of_cases
 from store.migrate import load_migrations, migrate, migrate_command
@@ -111,6 +112,39 @@ def test_timescaledb_does_all_of_it_and_more(timescale: str) -> None:
             added_up_and_thinned_out(db)
         # No policy reaches evidence.
         assert _retained(db) <= RAW
+
+
+@pytest.mark.timescale
+def test_the_extension_may_be_added_to_a_server_later(
+    timescale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["store.migrate"], "_offer_timescale", lambda connection: None)
+        works_as_a_whole(timescale)
+        with connect(timescale, autocommit=True) as db:
+            assert {kind_of(db, series.table) for series in SERIES} == {"native"}
+            # A day is added up, so that sums outlive the rows they come from.
+            while roll_presence(db, at(24 * 60), at(-60)):
+                pass
+            before = [db.execute(f"select * from {name}").fetchall() for name in (*PRESENCE, "event_day")]
+            history = case_history(db, CENTRE, "C1")
+
+    assert "TimescaleDB" in migrate_command(timescale)
+
+    with connect(timescale, autocommit=True) as db:
+        assert {kind_of(db, series.table) for series in SERIES} == {"hypertable"}
+        assert [db.execute(f"select * from {name}").fetchall() for name in (*PRESENCE, "event_day")] == before
+        assert case_history(db, CENTRE, "C1") == history
+        assert write_events(db, [event("case.decided", 9)], centre=CENTRE, now=at(9)).new == 1
+        late = look("present", 3)
+        assert write_observations(db, [late], now=at(24 * 60)).new == 1
+        roll_presence(db, at(24 * 60), at(-60))
+        assert db.execute("select sum(expected) from presence_day").fetchone() == (21 + 7,)
+        if has_licence(db):
+            apply_retention(db, at(60))
+            assert _retained(db) == {"observation", "metric"}
+            packed = "select hypertable_name from timescaledb_information.hypertables where compression_enabled order by 1"
+            assert db.execute(packed).fetchall() == [("event",), ("metric",), ("observation",)]
 
 
 def added_up_and_thinned_out(db: Connection) -> None:
