@@ -21,6 +21,8 @@ HELD: frozenset[Kind] = frozenset(("case", "source"))
 HOLD = 0.2
 
 Reason = Literal["worker_silent", "unread", "backlog"]
+#: Why nothing at all is judged: the moment itself is in doubt (see :mod:`streams.clock_watch`).
+CLOCK_JUMPED = "clock_jumped"
 
 # Partitions of the events that a living worker has and whose end it knows, each counted once: one worker that woke up
 # late may still name what another has been given.

@@ -117,7 +117,7 @@ class Court:
         answer = CaseAnswer(
             due.name,
             verdict.status,
-            _ahead(verdict.look_at, now),
+            _soonest(_ahead(verdict.look_at, now), _ahead_of_time(stored, verdict.findings, now)),
             kept or (self.settings_id if verdict.status.get("started_at") else None),
             len(arrivals),
         )
@@ -213,6 +213,18 @@ def attempt(due: Due, judge: Callable[[], Answer]) -> Judged:
 def _ahead(look_at: datetime | None, now: datetime) -> datetime | None:
     """A rule that asks to be asked again at once would be asked for ever."""
     return look_at if look_at is None or look_at > now else now + _SOON
+
+
+def _ahead_of_time(stored: Sequence[Finding], judged: Iterable[Finding], now: datetime) -> datetime | None:
+    """When a finding that opens only later, by a clock that was ahead, has to be spoken of: at its own moment it stands
+    or falls, and nothing else might ever ask."""
+    spoken = {finding.finding_id for finding in judged}
+    moments = (f.opened_at for f in stored if f.state != "revoked" and f.finding_id not in spoken)
+    return min((moment for moment in moments if moment > now), default=None)
+
+
+def _soonest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
 
 
 def _without_effect(entry: tuple[Event, str, str]) -> Refusal:

@@ -26,7 +26,8 @@ from store.judging import Kind
 from store.sources import expect_sources
 from streams import metrics
 from streams.clerk import PUSH_AHEAD, Clerk, Plan, no_messages
-from streams.holding import HELD, HOLD, reason_to_hold
+from streams.clock_watch import ClockWatch
+from streams.holding import CLOCK_JUMPED, HELD, HOLD, reason_to_hold
 from streams.judges import Answer, Court, Failed, Judged, Rules
 from streams.outcomes import note_outcomes
 from streams.rule_settings import world_id
@@ -69,6 +70,7 @@ class RuleLoop:
         open_connection: gives the connection, also when the last one is lost; default one of the loop's own.
         turn: called at least once for each batch, and at each turn of :meth:`run`: the loop lives.
         beats: whether ticks write the sign of life; a circuit of many loops writes it for all of them.
+        watch: says when the clock is not to be believed.
     """
 
     def __init__(
@@ -85,8 +87,10 @@ class RuleLoop:
         beats: bool = True,
         turn: Callable[[], None] = lambda: None,
         real_time: Callable[[], float] = time.monotonic,
+        watch: ClockWatch | None = None,
     ) -> None:
         self._dsn, self._centre, self._clock = dsn, centre, clock
+        self._watch = watch or ClockWatch()
         self._turn = turn
         self._code = centre.centre.id
         self._court, self._clerk = Court(centre, rules or Rules()), Clerk(self._code, plan)
@@ -122,7 +126,8 @@ class RuleLoop:
 
     def detail(self) -> dict[str, Any]:
         """What goes with the sign of life: the world findings rest on, why cases wait and for how long."""
-        return {"world": self._world, "held": self._held, "held_for": self._held_for()}
+        clock = self._watch.detail()
+        return {"world": self._world, "held": self._held, "held_for": self._held_for(), "clock": clock}
 
     def close(self) -> None:
         """Lets go of the connection."""
@@ -164,14 +169,14 @@ class RuleLoop:
     def _tick(self, connection: Connection, now: datetime) -> TickResult:
         judged = changed = failed = 0
         more = False
-        held = reason_to_hold(connection)
+        held = CLOCK_JUMPED if self._watch.distrusts() else reason_to_hold(connection)
         if held is None:
             self._held_since = None
         elif self._held_since is None:
             self._held_since = self._real()
             log.info("cases wait: %s", held)
         for kind in KINDS:
-            if held is not None and kind in HELD:
+            if held == CLOCK_JUMPED or (held is not None and kind in HELD):
                 continue
             for _ in range(self._batches):
                 outcomes, full = self._judge_batch(connection, kind, now)
@@ -225,6 +230,7 @@ class RuleLoop:
         """Once at the start: keeps today's limits for the cases that begin under them, and judges everything again if the
         centre file, the published calendars or the rules are not those of the last time."""
         self._world = world_id(self._centre)
+        self._watch.remember(connection)
         with connection.transaction():
             judging.keep_settings(connection, self._court.settings_id, self._court.settings, now)
             cameras = [camera.id for camera in self._centre.cameras]
@@ -237,7 +243,7 @@ class RuleLoop:
             if row is not None and row[0] not in (None, self._world):
                 count = judging.judge_everything_again(connection, self._code)
                 log.info("settings or calendars have changed: judging %d rows again", count)
-            heartbeat(connection, "rules", now=now, instance=self._code, detail={"world": self._world})
+            heartbeat(connection, "rules", now=now, instance=self._code, detail=self.detail())
 
     def _held_for(self) -> float:
         """Real seconds since cases were last judged without holding back; the wall counts them as silence."""
