@@ -1,6 +1,9 @@
 """From the door to the finding with every process real, beside a bare Faust agent on the very same log.
 
-    python -m benchmarks.whole_way [--broker local|kafka] [--events 10000] [--json FILE]
+    python -m benchmarks.whole_way [--broker local|kafka] [--workload today|history] [--events 10000] [--json FILE]
+
+``today``: cases of the last hours, as other systems send them while they are handled; one in twenty-five is past its deadline.
+``history``: a spring's cases poured in half a year later, so that each stands overdue until its decision comes.
 
 Measures events a second over the whole way (HTTP door → log → worker → PostgreSQL → rule loop → finding; door, worker, rule
 loop and database share the machine), then the bare agent's reading of the same records, their ratio, what each process cost,
@@ -12,13 +15,16 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import random
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -36,6 +42,8 @@ SILENT = {**CENTRE, "messages": {"yellow": [], "red": [], "notice": []}}
 PROCESSES = ("worker", "rules", "door")
 #: How often the bare agent reads the log; the median counts.
 ROUNDS = 3
+#: Systems that send at the same time, 100 events a request.
+SENDERS = 4
 
 
 def main() -> None:
@@ -43,10 +51,12 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--singles", type=int, default=50)
     parser.add_argument("--broker", choices=("local", "kafka"), default="local")
+    parser.add_argument("--workload", choices=("today", "history"), default="today")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
-    rows = events(seed=3, cases=options.events // 6)
+    make = today if options.workload == "today" else events
+    rows = make(seed=3, cases=options.events // 6)
     lines = as_lines(rows)
     distinct = len({row["event_id"] for row in rows}) + options.singles
     with tempfile.TemporaryDirectory() as folder, log(options.broker, Path(folder)) as address:
@@ -56,7 +66,9 @@ def main() -> None:
             system.wait_for("worker and rules beat", lambda: beats(system), 60)
             waits = [single(system, number) for number in range(options.singles)]
             before, begun = processor_times(system), time.perf_counter()
-            system.pour(lines)
+            shares = [share for number in range(SENDERS) if (share := lines[number::SENDERS])]
+            with ThreadPoolExecutor(SENDERS) as pool:
+                list(pool.map(system.pour, shares))
             answered = len(lines) / (time.perf_counter() - begun)
             with psycopg.connect(system.dsn, autocommit=True) as connection:
                 while not done(connection, distinct):
@@ -70,7 +82,7 @@ def main() -> None:
     base_cost = 1e6 / statistics.median(rate.processor for rate in bare)
     beside = "a bare Faust agent on the same log, events/s"
     parameters: dict[str, Parameter] = {
-        "broker": options.broker, "events": len(lines), "findings": int(findings),
+        "broker": options.broker, "workload": options.workload, "events": len(lines), "findings": int(findings),
     }  # fmt: skip
     costs = {name: (after[name] - before.get(name, 0.0)) / len(lines) * 1e6 for name in after}
     write_figures(
@@ -90,6 +102,32 @@ def main() -> None:
                    {"broker": options.broker, "events": len(waits)}),
         ],
     )  # fmt: skip
+
+
+def today(seed: int, cases: int, late_share: float = 0.04) -> list[dict[str, Any]]:
+    """Six events a case, all of the last hours, nearly in the order in which they happened, one in fifty of them twice."""
+    rng, now = random.Random(seed), datetime.now(UTC)
+    rows: list[dict[str, Any]] = []
+    for number in range(cases):
+        case = f"530502-{now:%Y}-{number:06d}"
+        at = now - timedelta(hours=6) + timedelta(seconds=rng.randrange(3 * 3600))
+        late = {"legal_deadline": (at + timedelta(hours=1)).isoformat()} if rng.random() < late_share else {}
+        course: list[tuple[str, dict[str, Any]]] = [
+            ("received", {}), ("accepted", late), ("stage_started", {"stage": "review"}),
+            ("stage_finished", {"stage": "review"}), ("decided", {"result": "granted"}), ("delivered", {}),
+        ]  # fmt: skip
+        for step, (kind, data) in enumerate(course):
+            rows.append(
+                {
+                    "event_id": f"{case}-{step}", "kind": f"case.{kind}", "occurred_at": at.isoformat(),
+                    "source": "approval", "centre": "530502", "window": f"A{1 + number % 12:02}", "case": case,
+                    "item": "A-001", "data": data,
+                }
+            )  # fmt: skip
+            at += timedelta(minutes=rng.uniform(5, 35))
+    rows += [dict(rng.choice(rows)) for _ in range(len(rows) // 50)]
+    rows.sort(key=lambda row: datetime.fromisoformat(row["occurred_at"]).timestamp() + rng.uniform(0, 300))
+    return rows
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import psycopg
 import pytest
 
 from domain.errors import StoreError
-from store.connection import Connection, connect, open_pool, with_reconnect
+from store.connection import PASSING, Connection, connect, open_pool, with_reconnect
 
 pytestmark = pytest.mark.postgres
 AWAY = "host=127.0.0.1 port=1 dbname=x connect_timeout=1"
@@ -95,3 +97,29 @@ def test_the_pool_hands_out_living_connections(database: str) -> None:
             other.execute("select pg_terminate_backend(%s, 5000)", [pid])
         with pool.connection() as connection:
             assert connection.execute("select 1").fetchone() == (1,)
+
+
+def test_a_server_that_is_read_only_for_a_while_passes(database: str) -> None:
+    with connect(database, autocommit=True) as connection, pytest.raises(PASSING):
+        connection.execute("set default_transaction_read_only = on")
+        connection.execute("create table nobody (x int)")
+
+
+def test_a_session_stopped_too_long_inside_a_transaction_passes(database: str) -> None:
+    with connect(database) as connection, pytest.raises(PASSING):
+        connection.execute("set idle_in_transaction_session_timeout = '1ms'")
+        connection.execute("select 1")
+        time.sleep(0.1)
+        connection.execute("select 1")
+
+
+def test_a_plan_from_when_a_table_was_small_is_not_kept(database: str) -> None:
+    with connect(database, autocommit=True) as db:
+        db.execute("create table grown (id int primary key, other text)")
+        question = "select other from grown where id = %s"
+        for _ in range(10):  # after five psycopg prepares it, after five more PostgreSQL might keep its plan
+            db.execute(question, [1])
+        assert db.execute("select count(*) from pg_prepared_statements").fetchone() != (0,)
+        assert db.execute(
+            "select max(generic_plans), max(custom_plans) > 0 from pg_prepared_statements"
+        ).fetchone() == (0, True)
