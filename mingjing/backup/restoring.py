@@ -78,6 +78,10 @@ def restore_backup(
             if log_path is not None and (source / archive.LOG).exists():
                 undo.append(log_path)
                 _copy_private(source / archive.LOG, log_path)
+        if log_path is None and (source / archive.LOG).exists():
+            notes.append(
+                f"the backup's log is not on Kafka: `mingjing move-log --from` a copy of {source / archive.LOG}"
+            )
         notes += _restore_centre(settings, source)
         if manifest.positions and log_path is None:
             (rewind or _rewind_kafka)(settings, manifest)

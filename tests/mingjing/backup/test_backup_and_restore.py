@@ -212,6 +212,15 @@ def test_on_kafka_the_positions_come_from_before_the_dump_and_are_set_back(
     assert order[2:] == [str({TOPIC: {0: 17}})]
 
 
+def test_a_local_log_restored_beside_kafka_is_not_forgotten(
+    here: Settings, other: str, tmp_path: Path
+) -> None:
+    accept(here, "waits in the log")
+    made = make_backup(here, tmp_path / "to")
+    there = load_settings(data=tmp_path / "there", database=other, broker="kafka://nowhere:9")
+    assert any("move-log" in note for note in restore_backup(there, made.folder).notes)
+
+
 def test_a_folder_of_centre_files_comes_along(database: str, other: str, tmp_path: Path) -> None:
     folder = tmp_path / "centres"
     folder.mkdir()
