@@ -25,6 +25,8 @@ from streams.rejections import rejection
 from streams.settings import StreamSettings, load_stream_settings
 from streams.topics import CASE_EVENTS, OBSERVATIONS, REJECTED_LINES, TOPICS
 from tests.conftest import ROOT
+from tests.kafka import looking
+from tests.kafka.cluster import KafkaCluster
 from tests.streams.fakes import event_bytes
 from tests.streams.test_transport import eventually, run_with
 
@@ -100,6 +102,21 @@ def test_the_same_application_is_built_for_both_brokers(broker: str) -> None:
     assert app.conf.Worker is BoundedWorker
 
 
+def test_two_systems_on_one_cluster_share_neither_topics_nor_group() -> None:
+    app = create_app(StreamSettings(broker="kafka://h", topic_prefix="linxi.", instance="hall-2"))
+    assert sorted(name for agent in app.agents.values() for name in agent.channel.topics) == sorted(
+        f"linxi.{topic}" for topic in TOPICS
+    )
+    assert (app.conf.id, app.conf.consumer_group_instance_id) == ("linxi.mingjing", "linxi.mingjing-hall-2")
+
+
+def test_a_copy_has_a_name_that_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "窗口 pc.7")
+    assert StreamSettings().instance_name == "1"
+    assert StreamSettings(broker="kafka://h").instance_name == "---pc.7"
+    assert StreamSettings(broker="kafka://h", instance="b").instance_name == "b"
+
+
 def test_no_agent_has_more_than_one_actor() -> None:
     # With more, a commit can pass a message still in work.
     assert {agent.concurrency for agent in create_app(load_stream_settings()).agents.values()} == {1}
@@ -134,8 +151,15 @@ def test_faust_finds_the_application_by_its_module(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgres
-def test_from_the_log_into_postgresql(tmp_path: Path, database: str) -> None:
-    settings = StreamSettings(data=tmp_path, database=database)  # type: ignore[arg-type]
+def test_from_the_log_into_postgresql(
+    tmp_path: Path, database: str, log_kind: str, topic_prefix: str, request: pytest.FixtureRequest
+) -> None:
+    broker = ""
+    if log_kind == "kafka":
+        cluster: KafkaCluster = request.getfixturevalue("kafka")
+        looking.make_topics(cluster.servers, [topic_prefix + topic for topic in TOPICS], 4)
+        broker = cluster.url
+    settings = StreamSettings(data=tmp_path, database=database, broker=broker, topic_prefix=topic_prefix)  # type: ignore[arg-type]
     observation = {
         "observation_id": "o1",
         "kind": "post.state",
@@ -146,7 +170,7 @@ def test_from_the_log_into_postgresql(tmp_path: Path, database: str) -> None:
         "state": "present",
         "at": NOW.isoformat(),
     }
-    with open_publisher(settings.broker_url) as publisher:
+    with open_publisher(settings.broker_url, prefix=topic_prefix) as publisher:
         publisher.publish(CASE_EVENTS, [(b"c", event_bytes(n)) for n in (1, 2, 3, 1)])
         publisher.publish(CASE_EVENTS, [(b"c", event_bytes(2, case="another")), (b"c", b"nonsense")])
         publisher.publish(OBSERVATIONS, [(b"A07", json.dumps(observation).encode())])
@@ -170,3 +194,4 @@ def test_from_the_log_into_postgresql(tmp_path: Path, database: str) -> None:
     assert ask("select event_id, case_id from event order by 1") == [("e1", "c1"), ("e2", "c2"), ("e3", "c3")]
     assert ask("select code, raw from dead_letter order by 1")[0][0] == "bad_json"
     assert {code for (code,) in ask("select code from dead_letter")} == {"bad_json", "conflict", "x"}
+    assert ask("select instance from heartbeat where role = 'worker'") == [(settings.instance_name,)]

@@ -1,4 +1,8 @@
-"""Faust over the local log, in this process: start, commit, resume, tables, refusal."""
+"""Faust over the local log, in this process: start, commit, resume, tables, refusal.
+
+What Faust is promised by our own transport; its Kafka transport has tests of its own. That the worker does the same on
+both is in test_worker.py, test_app.py and test_door_killed.py.
+"""
 
 from __future__ import annotations
 
