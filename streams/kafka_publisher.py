@@ -26,6 +26,9 @@ Message = tuple[bytes | None, bytes]
 TIMEOUT = 20.0
 #: After nobody answered, callers are told so without asking again for so long.
 AWAY_SECONDS = 1.0
+#: After somebody has waited in vain for all of the above, others wait this long only, for the next ten seconds: a door
+#: has few threads, and its callers rather hear 503 than nothing.
+SHORT_SECONDS, SHORT_FOR = 3.0, 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _END_SECONDS = 3.0
 
@@ -39,7 +42,8 @@ class KafkaPublisher:
     Args:
         servers: ``host:port`` of the brokers.
         prefix: of every topic's name.
-        timeout: seconds until ``publish`` gives up.
+        timeout: seconds until ``publish`` gives up; ``short`` after somebody else has just done so.
+        away: seconds for which callers are told that nobody answers, without asking again.
         make, end: seams for tests; called inside the thread's event loop.
         ask: seam for tests; says why nobody answers (see :func:`streams.kafka_access.knock`).
     """
@@ -51,6 +55,7 @@ class KafkaPublisher:
         security: KafkaSecurity | None = None,
         prefix: str = "",
         timeout: float = TIMEOUT,
+        short: float = SHORT_SECONDS,
         away: float = AWAY_SECONDS,
         make: Callable[[Sequence[str], KafkaSecurity], Any] = make_producer,
         end: Callable[[Any], Coroutine[Any, Any, None]] = retire,
@@ -58,6 +63,7 @@ class KafkaPublisher:
     ) -> None:
         self._servers, self._security, self._prefix = servers, security or KafkaSecurity(), prefix
         self._timeout, self._away, self._make, self._end, self._ask = timeout, away, make, end, ask
+        self._short, self._short_until = short, 0.0
         self._producer: Any = None
         self._nobody: tuple[float, MingjingError] | None = None
         self._known_topics: set[str] = set()
@@ -108,8 +114,10 @@ class KafkaPublisher:
         refused: dict[int, str] = {}
         pause, producer = _FIRST_PAUSE, None
         problem: BaseException | None = None
+        hurried = self._loop.time() < self._short_until
+        patience = min(self._short, self._timeout) if hurried else self._timeout
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(patience):
                 while left:
                     if problem is not None and _too_large(problem):
                         problem = await self._send_one_by_one(topic, left, refused)
@@ -126,9 +134,10 @@ class KafkaPublisher:
         except TimeoutError:
             self._throw_away(producer)
             why = f"the last fault: {problem!r}" if problem else "no answer, or too few brokers in sync"
-            raise LogError(
-                f"{self} did not take {len(left)} messages in {self._timeout:g} s ({why})"
-            ) from problem
+            if not hurried:
+                self._short_until = self._loop.time() + SHORT_FOR
+            raise LogError(f"{self} did not take {len(left)} messages in {patience:g} s ({why})") from problem
+        self._short_until = 0.0
         if refused:
             raise MessagesRefusedError(refused)
 

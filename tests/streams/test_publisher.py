@@ -178,6 +178,20 @@ def test_a_kafka_that_does_not_confirm_is_no_success() -> None:
         publisher.publish("t", [(b"k", b"v")])
 
 
+def test_after_one_has_waited_in_vain_the_others_are_told_sooner_until_it_works_again() -> None:
+    kafka = FakeKafka()
+    kafka.silent = True
+    with kafka_publisher(kafka, timeout=0.2, short=0.01) as publisher:
+        for seconds in ("0.2", "0.01", "0.01"):
+            with pytest.raises(LogError, match=f"in {seconds} s"):
+                publisher.publish("t", [(b"k", b"v")])
+        kafka.silent = False
+        publisher.publish("t", [(b"k", b"v")])
+        kafka.silent = True
+        with pytest.raises(LogError, match=r"in 0\.2 s"):
+            publisher.publish("t", [(b"k", b"v")])
+
+
 def test_after_a_failure_what_is_unconfirmed_goes_again_in_its_order_through_a_new_producer() -> None:
     kafka = FakeKafka()
     kafka.faults = [None, OutOfOrderSequenceNumber(), None, None]
