@@ -341,3 +341,17 @@ def beat(connection: Connection, *, instance: str, at: datetime, detail: dict[st
         """,
         (instance, at, Jsonb(detail)),
     )
+
+
+def messages_of(connection: Connection, finding_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """What became of the messages of findings, oldest first; numbers are masked, names left out."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            """
+            select message_id, finding_id, channel, template, phone, state, reason, attempts, created_at, sent_at,
+                   delivered_at, acknowledged_at
+            from outbox where finding_id = any(%s) order by message_id limit 200
+            """,
+            (list(finding_ids),),
+        ).fetchall()
+    return [row | {"phone": mask_phone(row["phone"]) if row["phone"] else None} for row in rows]

@@ -59,6 +59,9 @@ COMMANDS: dict[str, Command] = {
     "doctor": Command(
         "mingjing.doctor:doctor_command", "自检 · What a system here would run on, and what is missing"
     ),
+    "trace": Command(
+        "mingjing.trace:trace_command", "查找 · Where an event, a case or a finding is on its way"
+    ),
     "version": Command("mingjing.commands:version", "版本 · Print the version"),
 }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -10,6 +13,7 @@ from prometheus_client import REGISTRY
 from mingjing.health import Address, Health, Need, Pulse, load_token, serve_health
 from mingjing.metrics import DatabaseCollector, ProcessCollector, renderer
 from mingjing.needs import DatabaseNeed, log_need
+from mingjing.notify import still_alive
 from mingjing.settings import Settings
 
 #: Loops that must turn, by process; gateway and simulator are of the demo only and have none.
@@ -65,7 +69,35 @@ def watch_process(
     health = Health(process, pulse, needs, renderer(process), token=load_token(settings.metrics_token_file))
     if settings.metrics_address:
         serve_health(health, Address.parse(settings.metrics_address).of(process))
+    keep_manager_informed(pulse)
     return health
+
+
+def keep_manager_informed(
+    pulse: Pulse,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    tell: Callable[[], object] = still_alive,
+    wait: Callable[[float], object] = time.sleep,
+) -> threading.Thread | None:
+    """Tells systemd's watchdog that the loops turn, for as long as they do (sd_watchdog_enabled(3)).
+
+    A process that a supervisor started inherits the variables but is not the one they mean.
+    """
+    span, whom = environ.get("WATCHDOG_USEC", ""), environ.get("WATCHDOG_PID", str(os.getpid()))
+    if not span.isdecimal() or int(span) == 0 or whom != str(os.getpid()):
+        return None
+
+    def run() -> None:
+        while True:
+            if not pulse.stuck():
+                tell()
+            if wait(int(span) / 3e6):
+                return
+
+    thread = threading.Thread(target=run, name="watchdog", daemon=True)
+    thread.start()
+    return thread
 
 
 def database_collector(dsn: str) -> DatabaseCollector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -18,6 +19,7 @@ from mingjing.health import Address, Health, Pulse, WithHealth, load_token, serv
 from mingjing.metrics import renderer
 from mingjing.needs import DatabaseNeed, log_need
 from mingjing.settings import load_settings
+from mingjing.watching import keep_manager_informed
 from streams.local_transport import make_address
 from tests.drills.system import free_ports
 
@@ -232,3 +234,22 @@ def test_a_log_that_cannot_be_reached_is_named(tmp_path: Path):
     assert log_need(make_address(tmp_path / "no" / "log.db"))() is not None
     (port,) = free_ports(1)
     assert log_need(f"kafka://127.0.0.1:{port};127.0.0.1:{port}")() == "no broker takes a connection"
+
+
+def test_systemds_watchdog_hears_of_a_loop_for_as_long_as_it_turns():
+    seconds, told, waits = Seconds(), [], []
+    pulse = Pulse("loop", monotonic=seconds)
+
+    def wait(span: float) -> bool:
+        waits.append(span)
+        seconds.now += 50
+        return len(waits) == 4
+
+    environ = {"WATCHDOG_USEC": "90000000", "WATCHDOG_PID": str(os.getpid())}
+    thread = keep_manager_informed(pulse, environ=environ, tell=lambda: told.append(seconds.now), wait=wait)
+    assert thread is not None
+    thread.join(5)
+    assert waits == [30.0] * 4
+    assert told == [100.0, 150.0]  # after 60 s without a turn it is silent
+    assert keep_manager_informed(pulse, environ={}) is None
+    assert keep_manager_informed(pulse, environ=environ | {"WATCHDOG_PID": "1"}) is None
