@@ -15,6 +15,7 @@ from check_jsonschema.builtin_schemas import get_builtin_schema
 
 from mingjing.processes import PROCESSES
 from mingjing.settings import PREFIX, Settings
+from streams.publisher import kafka_servers
 from streams.settings import StreamSettings
 from streams.topic_plan import TIERS
 from tests.conftest import ROOT
