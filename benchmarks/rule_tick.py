@@ -1,26 +1,34 @@
-"""What one tick of the rule loop costs with few and with very many open cases: the ratio should be near 1.
+"""What one tick of the rule loop costs with few and with very many open cases, and how soon a killed one is back.
 
-    python -m benchmarks.rule_tick [--small 1000] [--large 1000000] [--due 100] [--ticks 50]
+    python -m benchmarks.rule_tick [--sizes 1000 10000 100000 1000000] [--due 100] [--ticks 50] [--json FILE]
 
 Starts an embedded server in a temporary folder (or uses MINGJING_TEST_DSN), fills one database for each size and measures,
-in turn, ticks in which nothing is due and ticks in which the same number of cases is due.
+in turn, ticks in which nothing is due and ticks in which the same number of cases is due. Then, for each size, it starts
+``mingjing run rules`` over what a killed loop left due: seconds from the start of the process until its first tick is done
+and until nothing is due, and the memory it takes.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import psycopg
-from psycopg.conninfo import make_conninfo
+import yaml
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from benchmarks.figure import Figure, Parameter, write_figures
 from domain.centre import Centre
 from domain.clock import FakeClock
 from store.embedded import EmbeddedServer, dsn_for
@@ -29,13 +37,14 @@ from streams.rule_loop import RuleLoop
 
 CODE = "530502"
 NOW = datetime(2026, 11, 20, 1, tzinfo=UTC)
-CENTRE = Centre.model_validate(
-    {
-        "centre": {"id": CODE},
-        "items": [{"code": "A-001", "legal_limit": {"days": 20}, "promised_limit": {"days": 7}}],
-        "windows": [{"id": f"A{number:02}"} for number in range(1, 13)],
-    }
-)
+FILE = {
+    "centre": {"id": CODE},
+    "items": [{"code": "A-001", "legal_limit": {"days": 20}, "promised_limit": {"days": 7}}],
+    "windows": [{"id": f"A{number:02}"} for number in range(1, 13)],
+}
+CENTRE = Centre.model_validate(FILE)
+#: Cases that became due while the loop was dead.
+LEFT_DUE = 1_000
 
 
 def fill(dsn: str, count: int) -> float:
@@ -108,47 +117,154 @@ def in_turn(measures: Sequence[Callable[[int], float]], ticks: int) -> list[floa
     return [statistics.median(column) for column in zip(*times[3:], strict=True)]  # the first warm the caches
 
 
+def restart(dsn: str, count: int) -> tuple[float, float, float]:
+    """Seconds from the start of ``mingjing run rules`` to its first tick done and to nothing due; its memory in MiB."""
+    due = min(LEFT_DUE, count)
+    step = count // due
+    with psycopg.connect(dsn, autocommit=True) as db, tempfile.TemporaryDirectory() as folder:
+        db.execute(
+            "update case_state set look_at = '-infinity' where case_id = any(%s)",
+            [[f"C{1 + step * each}" for each in range(due)]],
+        )
+        db.execute("delete from heartbeat")
+        (Path(folder) / "centre.yaml").write_text(yaml.safe_dump(FILE), "utf-8")
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("MINGJING_")}
+        environ |= {"MINGJING_DATA": folder, "MINGJING_DATABASE": dsn}
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mingjing", "run", "rules"], env=environ, stderr=subprocess.DEVNULL
+        )
+        try:
+            first = wait(
+                process, db, "select count(*) from heartbeat where role = 'rules' and detail ? 'held'", began
+            )
+            nothing = (
+                "select 1 where not exists (select from case_state where centre = %s and look_at <= now())"
+            )
+            last = wait(process, db, nothing, began, [CODE])
+            memory = psutil.Process(process.pid).memory_info().rss / 2**20
+        finally:
+            process.terminate()
+            process.wait(30)
+    return first, last, memory
+
+
+def wait(
+    process: subprocess.Popen[bytes],
+    db: psycopg.Connection,
+    question: str,
+    began: float,
+    values: Sequence[str] = (),
+) -> float:
+    """Seconds since ``began`` when the answer is no longer 0 or none."""
+    while True:
+        row = db.execute(question, values).fetchone()
+        if row is not None and row[0]:
+            return time.perf_counter() - began
+        if process.poll() is not None or time.perf_counter() - began > 300:
+            raise SystemExit("the rule loop ended or took too long")
+        time.sleep(0.01)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--small", type=int, default=1_000)
-    parser.add_argument("--large", type=int, default=1_000_000)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000, 1_000_000])
     parser.add_argument("--due", type=int, default=100)
     parser.add_argument("--ticks", type=int, default=50)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
+    logging.disable(logging.WARNING)
     folder = Path(tempfile.mkdtemp(prefix="mj-"))
     server = None if os.environ.get("MINGJING_TEST_DSN") else EmbeddedServer(folder)
+    made: dict[int, str] = {}
+    figures: list[Figure] = []
     try:
         if server is not None:
             server.start()
         address = os.environ.get("MINGJING_TEST_DSN") or dsn_for(folder, "postgres")
         benches = []
-        for count in (options.small, options.large):
+        for count in options.sizes:
             name = f"mj_bench_{os.getpid()}_{count}"
             with psycopg.connect(address, autocommit=True) as connection:
                 connection.execute(f"create database {name}")
-            dsn = make_conninfo(address, dbname=name)
-            print(f"{count:>9,} open cases: filled in {fill(dsn, count):.1f} s")
-            benches.append(Bench(dsn, count, min(options.due, count)))
-            print(benches[-1].plan())
+            made[count] = make_conninfo(address, dbname=name)
+            print(f"{count:>9,} open cases: filled in {fill(made[count], count):.1f} s", flush=True)
+            benches.append(Bench(made[count], count, min(options.due, count)))
+        print(benches[-1].plan())
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute("checkpoint")  # writing the filled tables back would slow whatever comes first
-        for title, measures in (
-            ("nothing due", [bench.idle for bench in benches]),
-            (f"{options.due} due", [bench.busy for bench in benches]),
+        few = f"the same with {options.sizes[0]:,} open cases"
+        for due, measures in (
+            (0, [bench.idle for bench in benches]),
+            (options.due, [bench.busy for bench in benches]),
         ):
-            small, large = in_turn(measures, options.ticks)
-            print(
-                f"tick with {title}: {small:.2f} ms and {large:.2f} ms, ratio large / small {large / small:.2f}"
-            )
+            times = in_turn(measures, options.ticks)
+            for count, took in zip(options.sizes, times, strict=True):
+                parameters: dict[str, Parameter] = {"open cases": count, "due": due}
+                goal = "<= 1.5" if count == options.sizes[-1] else None
+                figures.append(
+                    Figure(
+                        "rule tick",
+                        took,
+                        "ms",
+                        few,
+                        took / times[0],
+                        goal,
+                        f"{due} due",
+                        "open cases",
+                        parameters,
+                    )
+                )
         for bench in benches:
             bench.close()
-            with psycopg.connect(address, autocommit=True) as connection:
-                connection.execute(f"drop database mj_bench_{os.getpid()}_{bench.count} with (force)")
+        for count, dsn in made.items():
+            first, last, memory = restart(dsn, count)
+            parameters = {"open cases": count, "due": min(LEFT_DUE, count)}
+            figures += [
+                Figure(
+                    "restart to the first tick",
+                    first,
+                    "s",
+                    None,
+                    None,
+                    None,
+                    "first tick",
+                    "open cases",
+                    parameters,
+                ),
+                Figure(
+                    "restart to nothing due",
+                    last,
+                    "s",
+                    None,
+                    None,
+                    None,
+                    "nothing due",
+                    "open cases",
+                    parameters,
+                ),
+                Figure(
+                    "memory of the rule loop",
+                    memory,
+                    "MiB",
+                    None,
+                    None,
+                    None,
+                    "memory",
+                    "open cases",
+                    parameters,
+                ),
+            ]
+        write_figures(options.json, figures)
     finally:
         if server is not None:
             server.stop()
+        else:
+            for dsn in made.values():
+                with psycopg.connect(os.environ["MINGJING_TEST_DSN"], autocommit=True) as connection:
+                    connection.execute(f"drop database {conninfo_to_dict(dsn)['dbname']} with (force)")
         shutil.rmtree(folder, ignore_errors=True)
 
 
