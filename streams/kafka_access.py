@@ -104,6 +104,9 @@ def _refusal(error: BaseException, security: KafkaSecurity) -> str | None:
         return f"asks for no password there, but {how}"
     if isinstance(error, errors.KafkaConnectionError):
         cause = error.__cause__
+        if isinstance(cause, ssl.SSLError):
+            ours = "does not accept" if security.certificate_file else "asks for a certificate of ours:"
+            return f"{ours} {VARIABLE}CERTIFICATE_FILE ({_brief(cause)})"
         if isinstance(cause, asyncio.IncompleteReadError):
             if cause.expected in _TLS_ALERT:
                 return f"speaks TLS, but {how}"

@@ -109,6 +109,7 @@ def guarded(_kafka_jars: None, tmp_path_factory: pytest.TempPathFactory) -> Iter
             "authorizer.class.name": authorizer,
             "allow.everyone.if.no.acl.found": "true",
             "super.users": "User:ANONYMOUS",
+            "listener.name.clients.ssl.client.auth": "required",
         }.items():
             patch.setitem(kafka.SETTINGS, name, value)
         with Guarded(tmp_path_factory.mktemp("guarded") / "cluster", security="SASL_SSL") as cluster:
@@ -133,6 +134,8 @@ def security(cluster: KafkaCluster, **changes: Any) -> KafkaSecurity:
         "username": cluster.username,
         "password_file": cluster.folder / "password",
         "ca_file": cluster.certificates.ca,
+        "certificate_file": cluster.certificates.client,
+        "key_file": cluster.certificates.client_key,
     }
     return KafkaSecurity(**(given | changes))
 
@@ -204,6 +207,23 @@ def test_a_certificate_of_another_authority_is_said(guarded: Guarded) -> None:
         door.publish("open", [(b"k", b"v")])
 
 
+def test_a_certificate_of_ours_that_is_missing_or_strange_is_said(guarded: Guarded) -> None:
+    assert guarded.certificates is not None
+    strange = guarded.certificates.stranger_ca
+    for files, words in (
+        (
+            {"certificate_file": None, "key_file": None},
+            "asks for a certificate of ours: MINGJING_KAFKA_CERTIFICATE",
+        ),
+        (
+            {"certificate_file": strange, "key_file": strange.with_suffix(".key")},
+            "does not accept MINGJING_KAFKA_CER",
+        ),
+    ):
+        with publisher(guarded, **files) as door, refused(words):
+            door.publish("open", [(b"k", b"v")])
+
+
 def test_the_name_of_the_host_is_checked_unless_told_otherwise(guarded: Guarded) -> None:
     assert guarded.certificates is not None
     # The certificate is for 127.0.0.1 and localhost; this is another name of the same listener.
@@ -225,14 +245,19 @@ def test_speaking_another_way_than_the_broker_is_said(
 ) -> None:
     assert guarded.certificates is not None
     if given["protocol"] == "ssl":
-        given = given | {"ca_file": guarded.certificates.ca}
+        given = {
+            "ca_file": guarded.certificates.ca,
+            "certificate_file": guarded.certificates.client,
+            "key_file": guarded.certificates.client_key,
+            **given,
+        }
     with KafkaPublisher(guarded.servers, security=KafkaSecurity(**given)) as door, refused(words):
         door.publish("open", [(b"k", b"v")])
 
 
 def test_tls_and_passwords_to_a_plain_broker_are_said(guarded: Guarded) -> None:
     for protocol, words in (("sasl_ssl", "does not speak TLS"), ("sasl_plaintext", "asks for no password")):
-        files = {} if protocol == "sasl_ssl" else {"ca_file": None}
+        files = {} if protocol == "sasl_ssl" else dict.fromkeys(("ca_file", "certificate_file", "key_file"))
         plain = security(guarded, protocol=protocol, **files)
         with KafkaPublisher(guarded.plain_servers, security=plain) as door, refused(words):
             door.publish("open", [(b"k", b"v")])
@@ -317,6 +342,8 @@ def worker_environ(cluster: Guarded, folder: Path, database: str, **more: str) -
         "KAFKA_USERNAME": cluster.username,
         "KAFKA_PASSWORD_FILE": cluster.folder / "password",
         "KAFKA_CA_FILE": cluster.certificates.ca,
+        "KAFKA_CERTIFICATE_FILE": cluster.certificates.client,
+        "KAFKA_KEY_FILE": cluster.certificates.client_key,
     }
     return clean | {f"MINGJING_{name}": str(value) for name, value in (given | more).items()}
 
