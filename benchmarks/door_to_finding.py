@@ -1,6 +1,6 @@
 """Events a second from the log to the store, beside a bare Faust agent on the same log.
 
-    python -m benchmarks.door_to_finding [--events 20000] [--rounds 3]
+    python -m benchmarks.door_to_finding [--events 20000] [--rounds 3] [--json FILE]
 
 Every round reads the same log with each contender in turn, each as its own consumer group. The table gives medians of the
 rounds, by the wall clock and by the processor time of this process, and the ratio of the latter to the bare agent of the
@@ -30,6 +30,7 @@ from typing import Any
 
 import faust
 
+from benchmarks.figure import Figure, Parameter, write_figures
 from domain.events import Event
 from store.embedded import EmbeddedServer, dsn_for
 from store.ingest import WriteResult
@@ -222,6 +223,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory() as folder, postgres() as dsn:
@@ -249,13 +251,24 @@ def main() -> None:
             rates["stored"].append(
                 measure(ours(f"stored-{number}", lambda seen: _stored(seen, dsn)), options.events)
             )
-        print(f"published, synced, 500 a request: {published:,.0f} events/s")
-        base = statistics.median(rate.processor for rate in rates["bare agent"])
-        print("             events/s   events per processor second   of the bare agent")
-        for name, values in rates.items():
-            wall = statistics.median(rate.wall for rate in values)
-            processor = statistics.median(rate.processor for rate in values)
-            print(f"{name:12} {wall:8,.0f}   {processor:27,.0f}   {processor / base:17.2f}")
+    parameters: dict[str, Parameter] = {"events": options.events, "rounds": options.rounds}
+    base = statistics.median(rate.processor for rate in rates["bare agent"])
+    figures = [Figure("published, synced, 500 a request", published, "events/s", parameters=parameters)]
+    for name, values in rates.items():
+        wall = statistics.median(rate.wall for rate in values)
+        processor = statistics.median(rate.processor for rate in values)
+        figures += [
+            Figure(f"{name}, by the clock", wall, "events/s", parameters=parameters),
+            Figure(
+                f"{name}, per processor second",
+                processor,
+                "events/s",
+                "a bare Faust agent",
+                processor / base,
+                parameters=parameters,
+            ),
+        ]
+    write_figures(options.json, figures)
 
 
 def _stored(seen: list[int], dsn: str) -> EventWriter:
