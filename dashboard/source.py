@@ -33,6 +33,7 @@ class StoreSource:
 
     Args:
         beats: whether readings write the wall's sign of life.
+        several: the system has other centres as well.
         lend: lends a connection for one reading; default one of the source's own.
         listen: waits for news; default on a connection of the source's own.
 
@@ -47,10 +48,12 @@ class StoreSource:
         *,
         real_time: Callable[[], float] = time.time,
         beats: bool = True,
+        several: bool = False,
         lend: Callable[[], AbstractContextManager[Connection]] | None = None,
         listen: Callable[[float], bool] | None = None,
     ) -> None:
         self._dsn, self._centre, self._real, self._beats = dsn, centre, real_time, beats
+        self._several = several
         self._lend = lend or (lambda: nullcontext(self._reader()))
         self._heard = listen or self._listen
         self._hours = OpenHours(centre)
@@ -97,7 +100,12 @@ class StoreSource:
             heartbeat(connection, "wall", now=now)
             self._beat_at = self._real()
         rows = reading.wall_snapshot(
-            connection, self._centre.centre.id, now, zone=self._centre.zone, limit=MOST_FINDINGS
+            connection,
+            self._centre.centre.id,
+            now,
+            zone=self._centre.zone,
+            limit=MOST_FINDINGS,
+            several=self._several,
         )
         findings = tuple(finding_facts(row) for row in rows.findings)
         totals = rows.totals

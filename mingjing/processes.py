@@ -7,29 +7,23 @@ from __future__ import annotations
 
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from domain.centre import Centre
-from domain.centre_folder import load_centres
-from domain.centres import Centres
-from domain.clock import Clock
-from domain.errors import SettingsError, StoreError
+from domain.errors import SettingsError
 from domain.shares import WHOLE, Share
-from mingjing.clocks import make_clock
+from mingjing.context import Context as Context
+from mingjing.database import database_address as database_address
+from mingjing.database import migrate_database as migrate_database
+from mingjing.database import open_database as open_database
 from mingjing.logs import set_up_logs
 from mingjing.settings import Settings
 from mingjing.spawning import watch_parent
-from mingjing.watching import watch_process
 
 if TYPE_CHECKING:
-    from alerts.links import AckLinks
-    from mingjing.health import Health
     from store import Connection
     from store.upkeep import Upkeep
 
@@ -37,116 +31,6 @@ log = logging.getLogger(__name__)
 
 #: Real seconds without anything to publish after which the camera process no longer claims to live.
 CAMERAS_SILENT = 45.0
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every process is given. Costly things are made when first asked for."""
-
-    settings: Settings
-    stop: threading.Event = field(default_factory=threading.Event)
-    process: str = ""
-    share: Share = WHOLE
-
-    @cached_property
-    def clock(self) -> Clock:
-        return make_clock(self.settings)
-
-    @cached_property
-    def centres(self) -> Centres:
-        """The centres of the system. Of a folder a broken file is replaced by its last good reading, loudly."""
-        centres = load_centres(self.settings.centre_file, kept=self.settings.kept_centres)
-        for problem in centres.problems:
-            log.error("centre file, last good reading used if there is one: %s", problem)
-        return centres
-
-    @property
-    def centre(self) -> Centre:
-        """The centre, for processes of the demo, which has one."""
-        return self.centres.first
-
-    @property
-    def dsn(self) -> str:
-        return database_address(self.settings)
-
-    @cached_property
-    def health(self) -> Health:
-        """What operators may ask of this process; its loops beat ``health.pulse``."""
-        rules = self.process == "rules"  # one process says whether the calendars are there
-        return watch_process(
-            self.process,
-            self.settings,
-            dsn=lambda: self.dsn,
-            bases=(lambda: sorted({each.calendar.base for each in self.centres.values()}))
-            if rules
-            else tuple,
-        )
-
-    def beat(self, part: str = "loop") -> Callable[[], None]:
-        """What a loop calls at each turn."""
-        return partial(self.health.pulse.beat, part)
-
-    @property
-    def links(self) -> AckLinks:
-        from alerts.links import AckLinks, load_or_create_secret
-
-        return AckLinks(load_or_create_secret(self.settings.ack_secret), self.settings.wall_url)
-
-    @property
-    def channel(self) -> str:
-        """Name of the hook that messages are planned for and sent through."""
-        return "http" if self.settings.gateway_url else "log"
-
-
-def database_address(settings: Settings) -> str:
-    """The libpq address of the database: the one given, or the embedded server of the data folder."""
-    from store.embedded import dsn_for
-
-    return settings.database_address or dsn_for(settings.data)
-
-
-def open_database(settings: Settings) -> Connection:
-    """A connection for a command of a person; the way into ``with``.
-
-    Raises:
-        StoreError: the database is away, in one sentence.
-    """
-    import psycopg
-
-    from store import connect
-
-    try:
-        return connect(database_address(settings))
-    except psycopg.OperationalError as error:
-        raise StoreError(
-            f"the database does not answer ({_first_line(error)}); is the system running?"
-        ) from None
-
-
-def migrate_database(
-    settings: Settings, *, wait: float = 0.0, sleep: Callable[[float], Any] = time.sleep
-) -> str:
-    """Brings the schema up to date, waiting for the server if asked to; returns what was done, in one line.
-
-    Raises:
-        StoreError: the server does not answer in time, or the schema cannot be brought up to date.
-    """
-    import psycopg
-
-    from store import migrate_command
-
-    give_up = time.monotonic() + wait
-    while True:
-        try:
-            return migrate_command(database_address(settings))
-        except psycopg.OperationalError as error:
-            if time.monotonic() >= give_up:
-                raise StoreError(f"the database does not answer: {_first_line(error)}") from None
-            sleep(0.2)
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 # -- the processes ---------------------------------------------------------------------------------------------------
@@ -388,7 +272,9 @@ def wall(context: Context) -> None:
             centres,
             clock,
             lambda: ProvinceSource(dsn, centres, board.listener(), speed=clock.speed),
-            lambda each: StoreSource(dsn, each, beats=False, lend=board.lend, listen=board.listener()),
+            lambda each: StoreSource(
+                dsn, each, beats=False, several=True, lend=board.lend, listen=board.listener()
+            ),
             mounts=mounts,
             turn=turn,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -126,16 +127,24 @@ def day_start(now: datetime, zone: ZoneInfo = CHINA) -> datetime:
 
 
 def wall_snapshot(
-    connection: Connection, centre: str, now: datetime, *, zone: ZoneInfo = CHINA, limit: int = 200
+    connection: Connection,
+    centre: str,
+    now: datetime,
+    *,
+    zone: ZoneInfo = CHINA,
+    limit: int = 200,
+    several: bool = False,
 ) -> WallSnapshot:
     """The state of one centre.
 
     Args:
         now: the system's moment; nothing later is counted into today.
         limit: at most so many open findings; the totals count all.
+        several: the system has other centres, and of its dead letters only those count here that name this one.
     """
     values = {
         "centre": centre, "now": now, "today": day_start(now, zone), "limit": limit, "overdue": _OVERDUE_RULES,
+        "mark": json.dumps(centre, ensure_ascii=False).encode() if several else b"",
     }  # fmt: skip
     nested = connection.info.transaction_status != TransactionStatus.IDLE
     with connection.transaction(), connection.pipeline():
@@ -189,7 +198,7 @@ select e.received, e.accepted, e.decided, e.closed,
        (select count(*) from case_state where centre = %(centre)s and stopped_at is null),
        f.overdue, f.notice, f.yellow, f.red, t.notice, t.yellow, t.red,
        (select count(*) from outbox where centre = %(centre)s and sent_at >= %(today)s),
-       (select count(*) from dead_letter where state = 'waiting')
+       (select count(*) from dead_letter where state = 'waiting' and position(%(mark)s::bytea in raw) > 0)
   from (select count(distinct case_id) filter (where kind = 'case.received') as received,
                count(distinct case_id) filter (where kind = 'case.accepted') as accepted,
                count(distinct case_id) filter (where kind = 'case.decided') as decided,
@@ -287,16 +296,16 @@ def case_history(connection: Connection, centre: str, case: str) -> CaseHistory:
         StoreError: no event of that case has been seen.
     """
     state = connection.execute(
-        "select to_jsonb(s) from case_state s where centre = %s and case_id = %s", [centre, case]
+        "select to_jsonb(s), coalesce(events_from, '-infinity')::text, coalesce(events_until, 'infinity')::text"
+        " from case_state s where centre = %s and case_id = %s",
+        [centre, case],
     ).fetchone()
     if state is None:
         raise StoreError(f"there is no case {case} in centre {centre}")
     events = connection.execute(
-        "select to_jsonb(found) - 'arrived_at' from case_state c cross join lateral (select * from event e"
-        "   where e.centre = c.centre and e.case_id = c.case_id and e.arrived_at >= coalesce(c.events_from, '-infinity')"
-        "     and e.arrived_at <= coalesce(c.events_until, 'infinity') offset 0) as found"
-        " where c.centre = %s and c.case_id = %s order by found.occurred_at, found.seq",
-        [centre, case],
+        "select to_jsonb(e) - 'arrived_at' from event e where centre = %s and case_id = %s"
+        " and arrived_at >= %s::timestamptz and arrived_at <= %s::timestamptz order by occurred_at, seq",
+        [centre, case, *state[1:]],
     )
     found = findings(connection, centre, state=None, case=case, limit=10_000)
     steps = connection.execute(

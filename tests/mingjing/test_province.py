@@ -180,6 +180,15 @@ def test_what_does_not_say_whose_it_is_lies_in_the_dead_letters(system: System):
     letters = list_dead_letters(system.db)
     assert sorted(letter.code for letter in letters) == ["missing_centre", "unknown_centre", "unknown_centre"]
     assert system.rows("select centre from case_state") == [{"centre": ONE}]
+    # Whoever it names has it on the wall; what names nobody is on the wall of all centres only.
+    bad = line("7", "case.accepted", at(2), "C9", TWO).replace(b'"A01"', b'"Z99"')
+    system.take(system.events, bad)
+    walls = [StoreSource(system.dsn, CENTRES[code], beats=False, several=True) for code in CENTRES]
+    everything = ProvinceSource(system.dsn, CENTRES, lambda seconds: False)
+    assert [wall.read(at(6)).totals.dead for wall in walls] == [0, 1]
+    assert everything.read(at(6)).totals.dead == 4
+    for source in (*walls, everything):
+        source.close()
 
 
 def test_an_empty_window_in_one_centre_is_not_empty_in_the_other(system: System):
