@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from domain.events import Event
@@ -88,13 +88,22 @@ _EVENT = "seq, event_id, kind, occurred_at, source, entered_at, received_at, cen
 
 def events_of_cases(connection: Connection, centre: str, cases: Sequence[str]) -> dict[str, list[Arrival]]:
     """Every event of each case, in order of arrival."""
+    # From when to when all of them have arrived, so that years of other pieces are not even planned for …
+    bounds = connection.execute(
+        "select coalesce(min(coalesce(events_from, '-infinity')), '-infinity')::text,"
+        " coalesce(max(coalesce(events_until, 'infinity')), 'infinity')::text"
+        " from case_state where centre = %s and case_id = any(%s)",
+        [centre, list(cases)],
+    ).fetchone()
+    assert bounds is not None
     rows = connection.execute(
-        # Each case in the pieces its events have arrived in, and in no other; "offset 0" keeps the planner from asking all.
+        # … and each in its own; "offset 0" keeps the planner from taking the cases together.
         f"select found.* from case_state c cross join lateral (select {_EVENT} from event e"
         "   where e.centre = c.centre and e.case_id = c.case_id and e.arrived_at >= coalesce(c.events_from, '-infinity')"
-        "     and e.arrived_at <= coalesce(c.events_until, 'infinity') offset 0) as found"
+        "     and e.arrived_at <= coalesce(c.events_until, 'infinity')"
+        "     and e.arrived_at >= %s::timestamptz and e.arrived_at <= %s::timestamptz offset 0) as found"
         " where c.centre = %s and c.case_id = any(%s) order by seq",
-        [centre, list(cases)],
+        [*bounds, centre, list(cases)],
     )
     found: dict[str, list[Arrival]] = {case: [] for case in cases}
     for seq, *values in rows:
@@ -103,36 +112,65 @@ def events_of_cases(connection: Connection, centre: str, cases: Sequence[str]) -
     return found
 
 
+#: Nothing lies in a piece that ends more than a day before it occurred: the door refuses what is further in the future.
+EARLIEST_ARRIVAL = timedelta(days=2)
+#: So far back the last word about a desk is looked for first.
+USUAL = timedelta(days=31)
+
+
 def desk_events(
     connection: Connection, centre: str, windows: Mapping[str, datetime], kinds: Sequence[str]
 ) -> dict[str, list[Event]]:
     """Events of some kinds (of ``window.…``) at each window since its moment, and the last one before it."""
-    rows = connection.execute(_DESK, {"windows": list(windows), "since": list(windows.values()), "centre": centre,
-                                      "kinds": list(kinds)})  # fmt: skip
     found: dict[str, list[Event]] = {window: [] for window in windows}
+    since = _last_words(connection, centre, windows, kinds)
+    if not since:
+        return found
+    rows = connection.execute(
+        f"select found.* from unnest(%s::text[], %s::timestamptz[]) as u (w, since) cross join lateral (select {_EVENT}"
+        "   from event e where e.centre = %s and e.window_id = w and e.kind like 'window.%%' and e.kind = any(%s)"
+        "     and e.occurred_at >= u.since and e.arrived_at >= %s offset 0) as found order by seq",
+        [
+            list(since), list(since.values()), centre, list(kinds), min(since.values()) - EARLIEST_ARRIVAL,
+        ],
+    )  # fmt: skip
     for _, *values in rows:
         event = Event(*values)
         found[event.window or ""].append(event)
     return found
 
 
-#: Nothing lies in a piece that ends more than a day before it occurred (the door refuses what is further in the future), so
-#: each question goes to the pieces from then on. Which event was the last before a moment is known where the newest of all
-#: (``desk_at``) was before it; else it is looked for in a month, and only if there is none in all that is older.
-_DESK = f"""
-select found.* from unnest(%(windows)s::text[], %(since)s::timestamptz[]) as u (w, since)
-  left join window_state s on s.centre = %(centre)s and s.window_id = u.w
-  cross join lateral (select case when s.desk_at is null then u.since when s.desk_at < u.since then s.desk_at else coalesce(
-      (select max(b.occurred_at) from event b where b.centre = %(centre)s and b.window_id = w and b.kind like 'window.%%'
-          and b.kind = any(%(kinds)s) and b.occurred_at < u.since and b.occurred_at >= u.since - interval '31 days'
-          and b.arrived_at >= u.since - interval '33 days'),
-      (select max(b.occurred_at) from event b where b.centre = %(centre)s and b.window_id = w and b.kind like 'window.%%'
-          and b.kind = any(%(kinds)s) and b.occurred_at < u.since - interval '31 days'),
-      u.since) end as first) as start
-  cross join lateral (select {_EVENT} from event e where e.centre = %(centre)s and e.window_id = w
-      and e.kind like 'window.%%' and e.kind = any(%(kinds)s) and e.occurred_at >= start.first
-      and e.arrived_at >= start.first - interval '2 days' offset 0) as found
- order by seq"""
+def _last_words(
+    connection: Connection, centre: str, windows: Mapping[str, datetime], kinds: Sequence[str]
+) -> dict[str, datetime]:
+    """When the last event before each window's moment occurred, else that moment; windows without any event are left out.
+
+    ``desk_at`` is when the newest of all occurred. Where that is later, the last before the moment is looked for in a month,
+    and only if there is none in all that is older.
+    """
+    newest = connection.execute(
+        "select window_id, desk_at from window_state where centre = %s and window_id = any(%s) and desk_at is not null",
+        [centre, list(windows)],
+    ).fetchall()
+    since = {window: min(at, windows[window]) for window, at in newest}
+    unknown = [window for window, at in newest if at >= windows[window]]
+    oldest = min((windows[window] for window in unknown), default=None)
+    for month in (True, False):
+        if not unknown or oldest is None:
+            break
+        rows = connection.execute(
+            "select w, (select max(b.occurred_at) from event b where b.centre = %s and b.window_id = w"
+            "   and b.kind like 'window.%%' and b.kind = any(%s) and b.occurred_at < u.since"
+            "   and b.arrived_at >= %s::timestamptz and (not %s or b.occurred_at >= u.since - %s::interval))"
+            " from unnest(%s::text[], %s::timestamptz[]) as u (w, since)",
+            [
+                centre, list(kinds), str(oldest - USUAL - EARLIEST_ARRIVAL) if month else "-infinity", month, USUAL,
+                unknown, [windows[window] for window in unknown],
+            ],
+        ).fetchall()  # fmt: skip
+        since |= {window: last for window, last in rows if last is not None}
+        unknown = [window for window, last in rows if last is None]
+    return since
 
 
 def presence_spans(

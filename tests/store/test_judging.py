@@ -94,3 +94,25 @@ def test_events_of_a_desk_come_with_the_last_one_before(database: str) -> None:
         found = desk_events(db, CENTRE, {"A01": at(10), "A02": at(10)}, ["window.opened", "window.closed"])
         assert {each.event_id for each in found["A01"]} == {closed.event_id, opened.event_id}
         assert found["A02"] == []
+
+
+@pytest.mark.parametrize("days", [0.5, 20, 32, 400])
+def test_the_last_word_about_a_desk_is_found_however_long_ago_it_was(database: str, days: float) -> None:
+    kinds = ["window.opened", "window.paused", "window.closed"]
+    with connect(database, autocommit=True) as db:
+        for name, minutes, number in (
+            ("paused", -(days + 1) * 1440, 1),
+            ("opened", -days * 1440, 2),
+            ("paused", 5, 3),
+        ):
+            told = event(f"window.{name}", minutes, f"{number}", case=None, window="A01")
+            write_events(db, [told], centre=CENTRE, now=at(minutes))
+        # One that was told long after it happened lies in a newer piece than those around it.
+        late = event("window.closed", -days * 1440 + 60, "late", case=None, window="A02")
+        write_events(db, [late], centre=CENTRE, now=at(6))
+        found = desk_events(db, CENTRE, {"A01": at(0), "A02": at(0), "A03": at(0)}, kinds)
+        assert {window: [each.event_id for each in events] for window, events in found.items()} == {
+            "A01": ["2", "3"],
+            "A02": ["late"],
+            "A03": [],
+        }
