@@ -216,12 +216,13 @@ class Hub(Generic[S]):
         entry = (asyncio.get_running_loop(), asyncio.Event())
         with self._lock:
             self._waiters.add(entry)
-            metrics.CLIENTS.set(len(self._waiters))
+            metrics.CLIENTS.inc()
 
         def leave() -> None:
             with self._lock:
-                self._waiters.discard(entry)
-                metrics.CLIENTS.set(len(self._waiters))
+                if entry in self._waiters:
+                    self._waiters.discard(entry)
+                    metrics.CLIENTS.dec()
 
         return entry[1], leave
 

@@ -60,6 +60,8 @@ def worker(context: Context) -> None:
     settings = load_stream_settings().model_copy(
         update={"data": context.settings.data, "centre": context.settings.centre_file}
     )
+    # Waiting for Kafka is no hang, and no reason to be killed: /readyz says what is missing.
+    context.health.pulse.leave("events")
     wait_for_log(settings, context.stop)
     if not settings.broker_url.startswith("local:"):  # that has a lock
         wait_for_name(settings.dsn, settings.instance_name, context.stop)
@@ -72,6 +74,7 @@ def worker(context: Context) -> None:
         beat()
 
     app.timer(1.0, name="health")(turn)
+    beat()
     level = context.settings.log_level
     # Ends the process itself, on SIGTERM or a crash.
     BoundedWorker(

@@ -253,3 +253,14 @@ def test_systemds_watchdog_hears_of_a_loop_for_as_long_as_it_turns():
     assert told == [100.0, 150.0]  # after 60 s without a turn it is silent
     assert keep_manager_informed(pulse, environ={}) is None
     assert keep_manager_informed(pulse, environ=environ | {"WATCHDOG_PID": "1"}) is None
+
+
+def test_a_part_that_has_left_is_not_missed_and_may_come_back():
+    seconds = Seconds()
+    health = make(seconds=seconds)
+    health.pulse.leave("loop")
+    seconds.now += 1000
+    assert ask(health, "/livez")[0] == 200
+    health.pulse.beat("loop")
+    seconds.now += 61
+    assert ask(health, "/livez")[0] == 503
