@@ -28,8 +28,9 @@ from streams.rule_loop import POLL, WAKING, TickResult
 
 log = logging.getLogger(__name__)
 
-#: Batches of one kind that one centre may judge before the next centre's turn.
-TURN = 4
+#: Batches of one kind that one centre may judge before the next centre's turn. One, because in a flood of all centres the
+#: windows of the last wait for the cases of all others.
+TURN = 1
 #: Real seconds between the signs of life; the wall calls rules silent after thirty without one.
 BEAT_EVERY = 2.0
 #: Real seconds after which an idle centre is visited all the same: raw rows to thin out, and whatever was overlooked.

