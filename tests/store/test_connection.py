@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from domain.errors import StoreError
-from store.connection import PASSING, Connection, connect, open_pool, with_reconnect
+from store.connection import DEFAULTS, PASSING, Connection, connect, explain, open_pool, with_reconnect
 
 pytestmark = pytest.mark.postgres
 AWAY = "host=127.0.0.1 port=1 dbname=x connect_timeout=1"
@@ -100,17 +100,19 @@ def test_the_pool_hands_out_living_connections(database: str) -> None:
 
 
 def test_a_server_that_is_read_only_for_a_while_passes(database: str) -> None:
-    with connect(database, autocommit=True) as connection, pytest.raises(PASSING):
+    with connect(database, autocommit=True) as connection:
         connection.execute("set default_transaction_read_only = on")
-        connection.execute("create table nobody (x int)")
+        with pytest.raises(PASSING):
+            connection.execute("create table nobody (x int)")
 
 
 def test_a_session_stopped_too_long_inside_a_transaction_passes(database: str) -> None:
-    with connect(database) as connection, pytest.raises(PASSING):
+    with connect(database) as connection:
         connection.execute("set idle_in_transaction_session_timeout = '1ms'")
         connection.execute("select 1")
         time.sleep(0.1)
-        connection.execute("select 1")
+        with pytest.raises(PASSING):
+            connection.execute("select 1")
 
 
 def test_a_plan_from_when_a_table_was_small_is_not_kept(database: str) -> None:
@@ -123,3 +125,41 @@ def test_a_plan_from_when_a_table_was_small_is_not_kept(database: str) -> None:
         assert db.execute(
             "select max(generic_plans), max(custom_plans) > 0 from pg_prepared_statements"
         ).fetchone() == (0, True)
+
+
+def test_of_several_hosts_the_one_that_takes_writes_is_meant_unless_the_address_says_otherwise(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, str]] = []
+    monkeypatch.setattr(psycopg, "connect", lambda dsn, **given: seen.append(given) or pytest.skip())
+    for address in (database, f"{database} target_session_attrs=any connect_timeout=2"):
+        with pytest.raises(pytest.skip.Exception):
+            connect(address)
+    assert seen[0].items() >= DEFAULTS.items()
+    assert "target_session_attrs" not in seen[1]
+    assert "connect_timeout" not in seen[1]
+    assert seen[1]["tcp_user_timeout"] == DEFAULTS["tcp_user_timeout"]
+
+
+def test_a_pool_with_every_connection_in_use_says_so_in_bounded_time(database: str) -> None:
+    with open_pool(database, size=1, wait=0.1) as pool, pool.connection():
+        with pytest.raises(PASSING) as caught, pool.connection():
+            pass
+        assert "in use" in explain(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("set statement_timeout = '5ms'; select pg_sleep(1)", "longer than its limit"),
+        ("set transaction read only; create table nobody (x int)", "takes no writes"),
+        ("select no_such_column", 'column "no_such_column" does not exist'),
+    ],
+)
+def test_errors_are_said_in_words_for_people(database: str, statement: str, words: str) -> None:
+    with connect(database) as connection:
+        with pytest.raises(psycopg.Error) as caught:
+            connection.execute(statement)
+        assert words in explain(caught.value)
+        assert "\n" not in explain(caught.value)
+        connection.rollback()

@@ -62,7 +62,9 @@ def test_it_drops_what_is_older_than_kept_and_only_that(database: str) -> None:
         assert apply_retention(db, later)["observation"] == 1
         assert count(db, "observation") == 1
         assert all(end > later - KEEP.observation for _, end in partitions(db, OBSERVATION))
-        assert db.execute("select bucket, sum(seen) from presence_day group by 1 order by 1").fetchall() == days
+        assert (
+            db.execute("select bucket, sum(seen) from presence_day group by 1 order by 1").fetchall() == days
+        )
         assert (count(db, "presence_span"), count(db, "event"), count(db, "event_key")) == (spans, 1, 1)
 
 
