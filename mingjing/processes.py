@@ -265,12 +265,12 @@ def wall(context: Context) -> None:
 
     settings, dsn, centres, clock = context.settings, context.dsn, context.centres, context.clock
     mounts, turn = {"/ack": create_ack_app(dsn, clock)}, context.beat("reader")
+    # A hundred walls, yet few connections: they borrow them for a reading. One wall has its own.
+    board = Switchboard(dsn)
     if centres.only is not None:
         centre = centres.only
         app = create_wall(centre, clock, lambda: StoreSource(dsn, centre), mounts=mounts, turn=turn)
     else:
-        # A hundred walls, yet few connections: they borrow them for a reading.
-        board = Switchboard(dsn)
         app = create_province(
             centres,
             clock,
@@ -282,7 +282,10 @@ def wall(context: Context) -> None:
             turn=turn,
         )
     app = WithHealth(app, context.health)
-    run_wall(app, host=settings.wall_host, port=settings.wall_port, stop_event=context.stop)
+    try:
+        run_wall(app, host=settings.wall_host, port=settings.wall_port, stop_event=context.stop)
+    finally:
+        board.close()
 
 
 def gateway(context: Context) -> None:
