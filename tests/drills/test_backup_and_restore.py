@@ -22,7 +22,6 @@ from mingjing.sending import send_file
 from mingjing.settings import Settings
 from streams.local_transport import EventLog
 from tests.drills.system import System, running
-from tests.drills.test_kill_each_process import settled
 from tests.drills.workload import CENTRE, as_lines, events
 
 #: Events go straight into the log, as `mingjing send` puts them there: what it returned for is acknowledged.
@@ -94,7 +93,7 @@ def test_nothing_is_lost_and_nobody_is_told_twice(tmp_path: Path) -> None:
         more.join(120)
         # Known to the lost system only: findings and messages that the restored one will come to again.
         pour(system, lines[2 * third :])
-        system.wait_for("all is read and judged", lambda: consumed(system) and settled(system), 120)
+        system.wait_for("all is read and judged", lambda: consumed(system) and system.judged(), 120)
         system.wait_for("all messages are sent", lambda: waiting(system) == 0, 120)
         told = requests_by_key(system)
 
@@ -110,14 +109,14 @@ def test_nothing_is_lost_and_nobody_is_told_twice(tmp_path: Path) -> None:
 
     with running(second, CENTRE, NAMES) as system:
         system.wait_for(
-            "what the log still held is judged", lambda: consumed(system) and settled(system), 120
+            "what the log still held is judged", lambda: consumed(system) and system.judged(), 120
         )
         included = {key for (key,) in system.query("select event_id from event")}
         compare(system, [line for line, row in zip(lines, rows, strict=True) if row["event_id"] in included])
 
         # The other systems send again what they have no receipt for (here: everything).
         pour(system, lines)
-        system.wait_for("all is read and judged", lambda: consumed(system) and settled(system), 120)
+        system.wait_for("all is read and judged", lambda: consumed(system) and system.judged(), 120)
         system.wait_for("all messages are sent", lambda: waiting(system) == 0, 120)
         assert system.one("select count(*) from event") == len({row["event_id"] for row in rows})
         compare(system, lines)

@@ -11,7 +11,6 @@ from domain.centre import load_centre
 from mingjing.importing import import_log
 from mingjing.replay import replay
 from tests.drills.system import running
-from tests.drills.test_kill_each_process import pour, settled
 from tests.drills.workload import as_lines
 
 
@@ -22,11 +21,11 @@ def test_it_gives_the_same_findings_live_as_replayed(tmp_path: Path, shared_data
     lines = as_lines(imported.events)
     with running(tmp_path / "data", imported.centre, ("worker", "rules", "door")) as system:
         system.wait_for("the door answers", lambda: system.answers(f"{system.door}/healthz"), 60)
-        pour(system, lines)
+        system.pour(lines)
         system.wait_for(
             "all events are stored", lambda: system.one("select count(*) from event") >= len(lines), 120
         )
-        system.wait_for("all cases are judged", lambda: settled(system), 120)
+        system.wait_for("all cases are judged", system.judged, 120)
         stored = dict(
             system.query(
                 "select finding_id, closed_at from finding where state <> 'revoked' and subject like 'case:%'"

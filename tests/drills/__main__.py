@@ -1,0 +1,40 @@
+"""``python -m tests.drills [NAME …]``: the drills at full length, each on a fresh system, each ending with its balance."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.drills.catalogue import DRILLS, fresh_system
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.drills", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(DRILLS))
+    parser.add_argument("--events", type=int, default=20_000, help="about how many events flow (20,000)")
+    parser.add_argument("--broker", choices=("local", "kafka"), default="local")
+    parser.add_argument("--seed", type=int, default=7)
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - DRILLS.keys():
+        parser.error(f"no drill is called {', '.join(sorted(unknown))}; there are {', '.join(DRILLS)}")
+    failed = 0
+    for name in asked.names or [name for name, each in DRILLS.items() if asked.broker in each.brokers]:
+        if asked.broker not in DRILLS[name].brokers:
+            parser.error(f"{name} runs on {' and '.join(DRILLS[name].brokers)} only")
+        with (
+            tempfile.TemporaryDirectory(prefix="mj-drill-") as folder,
+            fresh_system(Path(folder), asked.broker) as system,
+        ):
+            if name == "clock" and system.set_clock is None:
+                print("== the clock jumps: left out, there is no C compiler here", flush=True)
+                continue
+            balance = DRILLS[name].long(system, asked.events, asked.seed)
+            print(balance, flush=True)
+            failed += bool(balance.faults)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
