@@ -16,6 +16,7 @@ import ipaddress
 import json
 import logging
 import socket
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -223,6 +224,11 @@ class _Server(ThreadingHTTPServer):
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self.health = health
         super().__init__((address.host, address.port), _Handler)
+
+    def server_bind(self) -> None:
+        # Without the look-up of our own name that http.server does: where no name server answers it takes long.
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         log.debug("a probe broke off", exc_info=True)

@@ -16,10 +16,10 @@ from mingjing.needs import DatabaseNeed, log_need
 from mingjing.notify import still_alive
 from mingjing.settings import Settings
 
-#: Loops that must turn, by process; gateway and simulator are of the demo only and have none.
+#: Loops that must turn from the start on, by process. The database's counts from its first turn: a migration of much data may
+#: take long, and is no hang. Gateway and simulator are of the demo only and have none.
 PARTS: Mapping[str, tuple[str, ...]] = {
     "start": ("supervisor",),
-    "database": ("server",),
     "worker": ("events",),
     "rules": ("loop",),
     "cameras": ("looks",),
