@@ -34,15 +34,15 @@ class Drill:
 
 DRILLS: dict[str, Drill] = {
     "kills": Drill(
-        lambda system: kills.drill(system, count=2000),
+        lambda system: kills.drill(system, count=1500),
         lambda system, count, seed: kills.drill(system, count=count, seed=seed, rounds=30),
     ),
     "database": Drill(
-        lambda system: database_faults.drill(system, count=2000, away=1.5),
+        lambda system: database_faults.drill(system, count=1200, away=1.0),
         lambda system, count, seed: database_faults.drill(system, count=count, seed=seed, away=10, rounds=5),
     ),
     "kafka": Drill(
-        lambda system: kafka_faults.drill(system, count=2000),
+        lambda system: kafka_faults.drill(system, count=1200, killed=1, away=6),
         lambda system, count, seed: kafka_faults.drill(system, count=count, seed=seed, away=60, rounds=4),
         (KAFKA,),
     ),
@@ -55,11 +55,11 @@ DRILLS: dict[str, Drill] = {
         lambda system, count, seed: poison.drill(system, count=count, seed=seed, share=1),
     ),
     "storm": Drill(
-        lambda system: storm.drill(system, count=6000, seconds=3),
+        lambda system: storm.drill(system, count=5000, seconds=3),
         lambda system, count, seed: storm.drill(system, count=max(count, 50_000), seed=seed, seconds=120),
     ),
     "clock": Drill(
-        lambda system: clock_jumps.drill(system, count=600),
+        lambda system: clock_jumps.drill(system, count=300, stay=2),
         lambda system, count, seed: clock_jumps.drill(system, count=count, seed=seed, jumps=6, stay=20),
         (LOCAL,),
     ),

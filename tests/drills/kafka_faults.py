@@ -17,10 +17,18 @@ SESSION = 3.0
 
 
 def drill(
-    system: System, *, count: int, seed: int = 23, away: float = 8.0, rounds: int = 1, label: str = "KAFKA"
+    system: System,
+    *,
+    count: int,
+    seed: int = 23,
+    killed: int = 3,
+    away: float = 8.0,
+    rounds: int = 1,
+    label: str = "KAFKA",
 ) -> Balance:
     """
     Args:
+        killed: how many of the brokers are killed, one after the other; all of them means every leader.
         away: seconds without any broker.
         rounds: how often all of it is done.
     """
@@ -32,10 +40,8 @@ def drill(
     began = time.monotonic()
     with Pouring(system, lines, seconds=(away + 20) * rounds) as pouring:
         for number in range(rounds):
-            _each_broker_killed(cluster)
-            provoked.append(
-                f"each of {cluster.count} brokers killed and back: every leader and the controller change"
-            )
+            _kill_in_turn(cluster, killed)
+            provoked.append(f"{killed} of {cluster.count} brokers killed and back, one after the other")
             _all_away(cluster, away)
             provoked.append(f"all brokers away for {away:g} s")
             zombie = workers[number % len(workers)]
@@ -58,8 +64,9 @@ def drill(
     )
 
 
-def _each_broker_killed(cluster: KafkaCluster) -> None:
-    for broker in range(cluster.count):
+def _kill_in_turn(cluster: KafkaCluster, killed: int) -> None:
+    """Leaders and the controller change with each that dies."""
+    for broker in range(killed):
         cluster.kill(broker)
         time.sleep(1.0)
         # Two must stand for a record to be accepted: the next dies only when this one is back.
