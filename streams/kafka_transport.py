@@ -8,7 +8,7 @@ commit is news and nothing more; it comes again with the next one.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from aiokafka.errors import KafkaError
@@ -24,6 +24,19 @@ END_KNOWN = 5.0
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Runs aiokafka's consumer in a thread of its own."""
+
+    async def subscribe(self, topics: Iterable[str]) -> None:
+        await self.call_thread(self._know, sorted(topics))
+        await super().subscribe(topics)
+
+    async def _know(self, topics: Iterable[str]) -> None:
+        # A topic made a moment ago may be news to the broker that is asked, and whoever joins a group without knowing
+        # a topic's partitions gets none of them until metadata are asked for again, minutes later.
+        for topic in topics:
+            try:
+                await self._ensure_consumer()._client._wait_on_metadata(topic)
+            except KafkaError as error:
+                self.log.warning("The partitions of topic %s are not known: %r", topic, error)
 
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         assigned = self.assignment()

@@ -78,7 +78,7 @@ def test_a_worker_waits_for_brokers_and_names_what_is_missing(team: Team) -> Non
     team.start("2", MINGJING_DECLARE_TOPICS="false", MINGJING_TOPIC_PREFIX="other.")
     eventually(lambda: "Kafka has no topic 'other.case-events'" in team.said("2"))
     assert "`mingjing topics create`" in team.said("2")
-    eventually(lambda: team.share("1"))  # this one made its own
+    eventually(lambda: team.share("1"), 60)  # this one made its own
     # A second of the first one's name leaves it alone.
     team.start("twin", MINGJING_INSTANCE="1")
     assert team.workers["twin"].wait(30) != 0
