@@ -26,7 +26,8 @@ def open_log(settings: Settings) -> Publisher:
 
 
 def wait_for_log(settings: StreamSettings, stop: threading.Event) -> None:
-    """What a worker does first: returns when the log can be read, or ``stop`` is set.
+    """What a worker does first: returns when the log can be read, or ``stop`` is set. Where it may (it may not in
+    production) it makes the topics, as `mingjing topics create` would.
 
     Raises:
         LogRefusedError: Kafka does not let us in, or a topic is missing that the worker may not make.
@@ -36,7 +37,15 @@ def wait_for_log(settings: StreamSettings, stop: threading.Event) -> None:
         return
     from streams.kafka_access import kafka_servers
     from streams.kafka_admin import wait_for_kafka
-    from streams.topics import TOPICS
+    from streams.topic_plan import plan_topics
 
-    topics = [] if settings.declare_topics else [settings.topic_prefix + topic for topic in TOPICS]
-    wait_for_kafka(kafka_servers(settings.broker_url), settings.kafka, topics, stop)
+    plans = plan_topics(
+        partitions=settings.partitions, replication=settings.replication, prefix=settings.topic_prefix
+    )
+    wait_for_kafka(
+        kafka_servers(settings.broker_url),
+        settings.kafka,
+        [plan.name for plan in plans],
+        stop,
+        make=plans if settings.declare_topics else (),
+    )

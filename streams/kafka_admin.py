@@ -137,6 +137,8 @@ class KafkaAdmin:
         from aiokafka.admin import NewTopic
         from aiokafka.errors import for_code
 
+        if not plans:
+            return
         new = [
             NewTopic(plan.name, plan.partitions, plan.replication, topic_configs=dict(plan.settings))
             for plan in plans
@@ -195,10 +197,14 @@ def wait_for_kafka(
     topics: Sequence[str],
     stop: threading.Event,
     *,
+    make: Sequence[TopicPlan] = (),
     pause: float = 1.0,
     longest: float = 10.0,
 ) -> None:
     """Returns when Kafka lets us in and has the topics, or when ``stop`` is set.
+
+    Args:
+        make: those of the topics that are made here where they are missing.
 
     A worker asks this first: its own client would end with a page of traces, and its consumer asks for topics in a
     way in which brokers may make them.
@@ -209,7 +215,7 @@ def wait_for_kafka(
     """
     while not stop.is_set():
         try:
-            asyncio.run(_ready(servers, security, topics))
+            asyncio.run(_ready(servers, security, topics, make))
             return
         except LogRefusedError:
             raise
@@ -219,8 +225,13 @@ def wait_for_kafka(
         pause = min(2 * pause, longest)
 
 
-async def _ready(servers: Sequence[str], security: KafkaSecurity, topics: Sequence[str]) -> None:
+async def _ready(
+    servers: Sequence[str], security: KafkaSecurity, topics: Sequence[str], make: Sequence[TopicPlan]
+) -> None:
     async with KafkaAdmin(servers, security) as admin:
+        if make:
+            there = await admin.topics(plan.name for plan in make)
+            await admin.create([plan for plan in make if plan.name not in there])
         if topics:
             with admin._clear_errors():
                 await require_topics(admin._client._client, topics)

@@ -24,7 +24,7 @@ from domain.errors import LogError, LogRefusedError, MessagesRefusedError
 from streams.kafka_admin import KafkaAdmin, wait_for_kafka
 from streams.kafka_publisher import KafkaPublisher
 from streams.kafka_security import KafkaSecurity
-from streams.topic_plan import TopicPlan
+from streams.topic_plan import TopicPlan, TopicState, compare, plan_topics
 from tests.kafka import cluster as kafka
 from tests.kafka.cluster import KafkaCluster
 from tests.streams.fakes import event_bytes
@@ -303,6 +303,20 @@ def test_a_message_too_large_for_its_topic_is_refused_for_good_and_the_next_ones
         door.publish("small", [(b"k", b"after")])
         assert time.monotonic() - started < SOON
     assert {b"before", b"beside", b"behind", b"after"} == set(read(guarded, "small"))
+
+
+def test_a_worker_that_may_makes_the_topics_as_they_were_planned(guarded: Guarded) -> None:
+    plans = plan_topics(partitions=3, replication=1, prefix="made.")
+    names = [plan.name for plan in plans]
+    for _ in range(2):
+        wait_for_kafka(guarded.servers, security(guarded), names, threading.Event(), make=plans)
+
+    async def ask() -> dict[str, TopicState]:
+        async with KafkaAdmin(guarded.plain_servers) as admin:
+            return await admin.topics(names)
+
+    found = asyncio.run(ask())
+    assert not [each for plan in plans for each in compare(plan, found[plan.name], guarded.servers)]
 
 
 def test_a_worker_that_waits_for_kafka_can_be_stopped(guarded: Guarded) -> None:
