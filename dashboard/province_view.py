@@ -31,13 +31,18 @@ from domain.centres import Centres
 from domain.divisions import prefecture, province_name, short_name
 
 #: Up to so many centres every one has a card and there is no map.
-ALL_CARDS = 8
+ALL_CARDS = 20
 #: Cards above the map.
 CARDS = 8
 #: Columns of the map, and centres beside each other in one of them.
 COLUMNS, PER_ROW = 4, 4
 #: Lights that are worth a card above the map.
 TROUBLED = ("red", "yellow", "notice", "grey")
+
+
+def slots(centres: int) -> int:
+    """Cards for so many centres."""
+    return centres if centres <= ALL_CARDS else CARDS
 
 
 def centre_path(code: str) -> str:
@@ -99,13 +104,14 @@ def columns_of(sizes: Sequence[int], columns: int = COLUMNS) -> tuple[list[list[
 def province_skeleton(centres: Sequence[CentreFacts], build: str, zone: str, words: str) -> Component:
     """The layout: head, figures, cards, map; without words, like the wall of one centre."""
     mapped = len(centres) > ALL_CARDS
-    cards = min(len(centres), CARDS)
+    cards = slots(len(centres))
     columns = 4 if mapped else grid_columns(cards)
+    size = "above" if mapped else "alone" if cards <= 8 else "alone many"
     body: list[Component] = [
         html.Div(
             [*map(_card, range(cards)), html.Div(id="cards-none", className="cards-none")],
             id="grid",
-            className=f"cards {'above' if mapped else 'alone'}",
+            className=f"cards {size}",
             style={"--cols": columns, "--rows": max(1, -(-cards // columns))},
         )
     ]
@@ -190,7 +196,10 @@ class ProvincePainter:
     def __init__(self, centres: Centres, speed: float) -> None:
         self._blank = blank_facts(centres)
         self._zone = centres.first.zone
-        self._province = province_name(centres)
+        groups = groups_of(self._blank)
+        # A prefecture with its counties carries its own name, several of them that of their province.
+        own = groups[0][1] if len(groups) == 1 and groups[0][1] != groups[0][0] else ""
+        self._province = own or province_name(centres)
         silent = max(centre.rules.sources.camera_silent for centre in centres.values())
         self._settings = LightSettings(camera_silent=timedelta(minutes=silent), speed=speed)
 
@@ -249,7 +258,7 @@ class ProvincePainter:
         wanted = [i for i in order if not mapped or lights[i].light.light in TROUBLED]
         regions = {code: name for code, name, _ in groups_of(snapshot.centres)}
         parts: dict[str, Props] = {}
-        for slot in range(min(len(order), CARDS)):
+        for slot in range(slots(len(order))):
             if slot < len(wanted):
                 facts = snapshot.centres[wanted[slot]]
                 region = regions[facts.group]
@@ -331,5 +340,5 @@ def _card_parts(
 
 
 __all__ = [
-    "ALL_CARDS", "CARDS", "ProvincePainter", "blank_facts", "centre_path", "groups_of", "province_skeleton",
+    "ALL_CARDS", "CARDS", "ProvincePainter", "blank_facts", "centre_path", "groups_of", "province_skeleton", "slots",
 ]  # fmt: skip

@@ -123,6 +123,10 @@ def test_few_centres_all_have_a_card_and_no_map():
         "西山区",
     ]
     assert not any(part.startswith("chip-") for part in shown)
+    prefecture = parts(morning, province(15, windows=2))
+    assert "card-14-name" in prefecture
+    assert prefecture["name"]["children"] == "昆明市政务服务监察"
+    assert not any(part.startswith("chip-") for part in prefecture)
 
 
 def test_cards_say_what_is_wrong_where_and_lead_to_the_wall_of_the_centre():

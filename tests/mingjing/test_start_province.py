@@ -16,7 +16,9 @@ import httpx
 import pytest
 
 from benchmarks.province import write_province
-from domain.errors import CentreFilesError
+from domain.errors import CentreFilesError, SettingsError
+from domain.shares import Share
+from mingjing.processes import Context, run_process
 from mingjing.settings import load_settings
 from mingjing.start import run_centre
 from tests.drills.system import free_ports
@@ -28,6 +30,24 @@ def test_a_start_is_refused_with_every_broken_file(tmp_path: Path) -> None:
         path.write_text("centre: {}\n", "utf-8")
     with pytest.raises(CentreFilesError, match=r"530100\.yaml:1: .*; .*530102\.yaml:1: "):
         run_centre(load_settings(data=tmp_path / "data", centre=tmp_path / "centres"))
+
+
+def test_a_process_that_starts_again_goes_on_with_the_last_good_reading(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = write_province(tmp_path / "centres", centres=2, windows=1)[0]
+    settings = load_settings(data=tmp_path / "data", centre=tmp_path / "centres")
+    before = Context(settings).centres
+    first.write_text("centre: {}\n", "utf-8")
+    after = Context(settings).centres
+    assert dict(after) == dict(before)
+    assert "530100.yaml:1" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["rules", "worker", "door", "wall"])
+def test_only_cameras_are_shared_by_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="any number of"):
+        run_process(name, load_settings(data=tmp_path), share=Share(1, 2))
 
 
 def overdue(case: str, centre: str | None) -> dict[str, Any]:
