@@ -33,6 +33,8 @@ MINUTES = Series("presence_minute_rolled", "bucket", "month", "30 days", "", "",
 SETTLED = timedelta(minutes=10)
 #: At most so much is added up in one transaction.
 STRIDE = timedelta(days=1)
+#: Late hours added up again in one transaction.
+LATE = 24
 #: Arrivals of events counted in one transaction.
 EVENT_STRIDE = timedelta(days=7)
 
@@ -151,8 +153,10 @@ def roll_presence(connection: Connection, now: datetime, kept: datetime) -> bool
             )
             days = max(days, whole)
             upto = end
-        _add_late(connection, upto, days, kept)
-    return upto < _hour(now - SETTLED)
+    # Apart, and few at a time: whoever has a late row for one of these hours waits until it is done.
+    with connection.transaction():
+        late = _add_late(connection, upto, days, kept)
+    return late or upto < _hour(now - SETTLED)
 
 
 _SUMS = "sum(looks_expected), sum(looks_valid), sum(looks_seen)"
@@ -200,11 +204,12 @@ def _add_days(connection: Connection, start: datetime, end: datetime, centre: st
     )
 
 
-def _add_late(connection: Connection, upto: datetime, days: datetime, kept: datetime) -> None:
-    """Late hours, and the whole days they lie in, taken out and added up again."""
+def _add_late(connection: Connection, upto: datetime, days: datetime, kept: datetime) -> bool:
+    """Late hours, and the whole days they lie in, taken out and added up again; True if there were as many as one takes."""
     late = connection.execute(
-        "delete from rollup_late where (centre, hour) in (select centre, hour from rollup_late order by hour limit 200)"
-        " returning centre, hour, date_trunc('day', hour, 'Asia/Shanghai')"
+        "delete from rollup_late where (centre, hour) in (select centre, hour from rollup_late order by hour limit %s)"
+        " returning centre, hour, date_trunc('day', hour, 'Asia/Shanghai')",
+        [LATE],
     ).fetchall()
     again: set[tuple[str, datetime]] = set()
     for centre, hour, day in late:
@@ -225,6 +230,7 @@ def _add_late(connection: Connection, upto: datetime, days: datetime, kept: date
         for table in ("presence_day_rolled", "presence_day_department_rolled"):
             connection.execute(f"delete from {table} where centre = %s and bucket = %s", [centre, day])
         _add_days(connection, day, day + timedelta(days=1), centre)
+    return len(late) == LATE
 
 
 def roll_events(connection: Connection, now: datetime) -> bool:

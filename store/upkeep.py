@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 #: Real seconds between two rounds, and between two looks for what is too old.
 EVERY = 60.0
 RETENTION_EVERY = 600.0
+#: Longest time one of its statements may take, in seconds: a day of a province is added up in minutes.
+LONGEST = 600.0
 #: Any number, the same in every process.
 ADVISORY_LOCK = 0x6D696E67_75706B65
 
@@ -60,7 +62,9 @@ class Upkeep:
         """Rounds until ``stop``; a round that fails is tried again with the next."""
         while not stop.is_set():
             try:
-                with connect(self._dsn, application="mingjing upkeep", autocommit=True) as connection:
+                with connect(
+                    self._dsn, application="mingjing upkeep", autocommit=True, statement_timeout=LONGEST
+                ) as connection:
                     while not stop.is_set():
                         more = self.round(connection)
                         stop.wait(0.05 if more else self._every)

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from domain.clock import FakeClock
 from store.aggregates import PRESENCE, refresh, roll_presence
 from store.connection import Connection, connect
 from store.embedded import EmbeddedServer
@@ -24,6 +25,7 @@ from store.migrate import load_migrations, migrate, migrate_command
 from store.observations import write_observations
 from store.reading import case_history, wall_snapshot
 from store.retention import KEEP, SHORTEST, Keep, apply_retention
+from store.upkeep import Upkeep
 from tests.store.making import CENTRE, at, event, look
 
 pytestmark = [pytest.mark.postgres]
@@ -110,6 +112,10 @@ def test_timescaledb_does_all_of_it_and_more(timescale: str) -> None:
             lives_on_in_the_columnstore(db)
         else:
             added_up_and_thinned_out(db)
+        Upkeep(timescale, FakeClock(at(60))).round(db)
+        assert db.execute("select detail from heartbeat where role = 'upkeep'").fetchone() == (
+            {"failed": {}},
+        )
         # No policy reaches evidence.
         assert _retained(db) <= RAW
 
