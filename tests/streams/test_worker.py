@@ -31,6 +31,7 @@ def test_kill_9_in_the_middle_loses_nothing_and_counts_nothing_twice(house: Hous
     assert read(house.store, "SELECT count(*) FROM letter") == [(0,)]
 
 
+@pytest.mark.parametrize("log_kind", ["local"])  # on Kafka: test_several_workers.py
 def test_a_clean_stop_in_the_middle_loses_nothing(house: House) -> None:
     house.slow.touch()
     house.publish(0, 4000)
@@ -43,6 +44,7 @@ def test_a_clean_stop_in_the_middle_loses_nothing(house: House) -> None:
     eventually(lambda: house.stored() == 4000)
 
 
+@pytest.mark.parametrize("log_kind", ["local"])  # on Kafka: the next one
 def test_nothing_is_skipped_while_the_database_is_away(house: House) -> None:
     house.away.touch()
     house.publish(0, 300)
@@ -99,6 +101,7 @@ def test_brokers_that_are_away_for_longer_than_a_session_are_waited_for(house: H
     assert worker.poll() is None  # the same one
 
 
+@pytest.mark.parametrize("log_kind", ["local"])  # nothing of it depends on the log
 def test_a_fault_of_the_program_ends_the_worker_and_loses_nothing(house: House) -> None:
     bug = house.folder / "store.bug"
     bug.touch()
@@ -111,6 +114,7 @@ def test_a_fault_of_the_program_ends_the_worker_and_loses_nothing(house: House) 
     eventually(lambda: house.stored() == 200)
 
 
+@pytest.mark.parametrize("log_kind", ["local"])  # on Kafka: test_several_workers.py
 def test_it_says_that_it_lives_and_what_it_did(house: House) -> None:
     house.publish(0, 10)
     house.publisher.publish("case-events", [(None, b"nonsense")])
