@@ -99,6 +99,10 @@ class Sender:
         }
         self._next_beat = float("-inf")
         self.tally = {"sent": 0, "later": 0, "dead": 0, "lost": 0}
+        for name in hooks:
+            for outcome in self.tally:
+                # A series that begins with its first message hides that message from every increase().
+                metrics.MESSAGES.labels(name, outcome)
 
     # -- one step, for tests and drills
 

@@ -83,6 +83,8 @@ def note_delay(next_look: datetime | None, now: datetime, clock: Clock) -> None:
 # -- door
 REQUESTS = Counter("mingjing_door_requests", "Requests answered, by HTTP status", ["status"])
 LINES = Counter("mingjing_door_lines", "Events at the door, by what became of them", ["outcome"])
+for _outcome in ("accepted", "refused"):
+    LINES.labels(_outcome)
 PUBLISH_SECONDS = Histogram(
     "mingjing_door_publish_seconds", "Seconds until the log had what a request brought", buckets=_FAST
 )
