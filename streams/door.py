@@ -2,7 +2,7 @@
 
 202 ``{"accepted": n}`` · 400 ``{"accepted": k, "rejected": [{"index" or "line", "code", "field", "reason"}]}``: the good ones
 are in the log, the bad ones on their way to the dead letters · 401 no or unknown key · 408, 413, 415 · 429 with
-``Retry-After`` · 503 the log cannot be written; send again, an event counts once however often it comes.
+``Retry-After`` · 503 the log cannot be written, or too much comes at once; send again, an event counts once however often.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ RETRY_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class DoorLimits:
-    """Bytes of a body, seconds to receive it, requests a second and at once for each key."""
+    """Bytes of a body, and of all bodies at a time; seconds to receive one; requests a second and at once for each key."""
 
     body_bytes: int = 5_000_000
+    #: A body takes several times its size while it is checked.
+    held_bytes: int = 30_000_000
     body_seconds: float = 30.0
     rate: float = 200.0
     burst: float = 1000.0
@@ -82,6 +84,7 @@ class Door:
         self._several = centres is not None and centres.several
         self._buckets = TokenBuckets(limits.rate, limits.burst, monotonic)
         self._log_fails = False
+        self._held = 0  # bytes of bodies that are being received, checked or written
 
     async def health(self, request: Request) -> Response:
         """200, or 503 while the log refused the last write."""
@@ -103,6 +106,23 @@ class Door:
             return _error(429, "too many requests for this key", {"Retry-After": str(math.ceil(wait))})
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             return _error(415, "the body must not be compressed")
+        room = self._size(request)
+        if self._held and self._held + room > self._limits.held_bytes:
+            # Without a bound a hundred senders at once would take the memory of the whole machine.
+            return _error(503, "too much at once; send again", {"Retry-After": "1"})
+        self._held += room
+        try:
+            return await self._receive(name, request)
+        finally:
+            self._held -= room
+
+    def _size(self, request: Request) -> int:
+        """How large the body may become: as announced, or as large as any may be."""
+        announced = request.headers.get("content-length", "")
+        limit = self._limits.body_bytes
+        return min(int(announced), limit) if announced.isdigit() else limit
+
+    async def _receive(self, name: str, request: Request) -> Response:
         try:
             async with asyncio.timeout(self._limits.body_seconds):
                 body = await self._read(request)

@@ -286,6 +286,34 @@ def test_a_body_that_does_not_arrive_is_given_up() -> None:
     assert Visitor(DoorLimits(body_seconds=0.05)).post(slow()).status_code == 408
 
 
+def test_bodies_beyond_what_the_door_can_hold_are_told_to_come_again() -> None:
+    door = Visitor(DoorLimits(body_bytes=1000, held_bytes=1500))
+    body = event_bytes(1)
+
+    async def visit() -> list[int]:
+        go = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            await go.wait()
+            yield body
+
+        transport = httpx.ASGITransport(door.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://door", headers=HEADERS) as client:
+            # Its size is not announced, so it counts as the largest.
+            first = asyncio.create_task(client.post("/events", content=slow()))
+            await asyncio.sleep(0.05)
+            small = await client.post("/events", content=body)
+            refused = await client.post("/events", content=slow())
+            assert refused.headers["retry-after"] == "1"
+            go.set()
+            after = await first
+            again = await client.post("/events", content=body)
+        return [small.status_code, refused.status_code, after.status_code, again.status_code]
+
+    assert len(body) < 500
+    assert asyncio.run(visit()) == [202, 503, 202, 202]
+
+
 def test_a_huge_refused_line_still_fits_through_the_log() -> None:
     door = Visitor()
     answer = door.post(b"\xff" * 2_000_000, type_="application/x-ndjson")
