@@ -21,6 +21,8 @@ FIELDS = (
 )  # fmt: skip
 #: One line for each request or each connection says nothing about a case.
 NOISY = ("httpx", "httpcore", "aiokafka", "websockets", "uvicorn.access", "faust.sensors")
+#: Libraries that may have brought handlers of their own.
+LIBRARIES = ("faust", "mode", "aiokafka", "uvicorn", "uvicorn.error", "uvicorn.access")
 #: An exception of a hundred kilobytes helps nobody.
 LONGEST = 20_000
 
@@ -129,5 +131,9 @@ def set_up_logs(
     handler.setFormatter(JsonFormatter(process, instance) if form == "json" else TextFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    for library in LIBRARIES:
+        logger = logging.getLogger(library)
+        logger.handlers.clear()
+        logger.propagate, logger.disabled = True, False
     for name, number in {**dict.fromkeys(NOISY, logging.WARNING), **(levels or {})}.items():
         logging.getLogger(name).setLevel(number)

@@ -89,6 +89,7 @@ def test_secrets_are_taken_out_of_messages_and_arguments(text, secret, formatter
 
 
 def test_libraries_write_through_the_same_handler(lines):
+    logging.getLogger("uvicorn").propagate = False  # as uvicorn does with its own configuration
     read = lines("json")
     logging.getLogger("faust.app").warning("from faust")
     logging.getLogger("uvicorn.error").warning("from uvicorn")
