@@ -17,6 +17,7 @@ from domain.centre_folder import load_centres
 from domain.centres import Centres
 from domain.clock import Clock
 from streams.agents import add_agents
+from streams.delivery import deliver_at_once
 from streams.holding import BACKLOG
 from streams.intake import Counts, Intake, event_intake, observation_intake, rejected_intake
 from streams.kafka_transport import Transport as KafkaTransport
@@ -156,7 +157,10 @@ def _add_heartbeat(
 
 
 class Application(faust.App):
-    """Faust's application on our two transports."""
+    """Faust's application on our two transports, each with a consumer that delivers at once."""
+
+    def _new_consumer(self) -> Any:
+        return deliver_at_once(super()._new_consumer())
 
     def _new_transport(self) -> Any:
         if self.conf.broker_consumer[0].scheme == "local":
