@@ -134,6 +134,7 @@ def set_up_logs(
     for library in LIBRARIES:
         logger = logging.getLogger(library)
         logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
         logger.propagate, logger.disabled = True, False
     for name, number in {**dict.fromkeys(NOISY, logging.WARNING), **(levels or {})}.items():
         logging.getLogger(name).setLevel(number)
