@@ -32,7 +32,9 @@ def drill(
         seconds: how long 500 events a second come before.
     """
     steady = int(seconds * USUAL * STORM)
-    storm = as_lines(events(seed, (steady + count) // 6, label=label))
+    storm = as_lines(
+        events(seed, (steady + count) // 6, late_share=0.01, label=label, within=timedelta(hours=6))
+    )
     deadline = datetime.now(UTC) + timedelta(seconds=seconds + 5)
     timed, decided = (as_lines(rows) for rows in _timed(label, deadline))
     system.pour(timed)

@@ -47,12 +47,19 @@ def event(case: str, number: int, kind: str, at: datetime, item: str = "A-001", 
     }  # fmt: skip
 
 
-def events(seed: int, cases: int, late_share: float = 0.04, label: str = "530502") -> list[Row]:
+def events(
+    seed: int,
+    cases: int,
+    late_share: float = 0.04,
+    label: str = "530502",
+    within: timedelta = timedelta(days=7),
+) -> list[Row]:
     """Six events a case, shuffled within a week of each other, one in fifty of them twice.
 
     Args:
         late_share: cases decided after the promised limit, half of them after the legal one too.
         label: begins every case number, so that several drills can share one system.
+        within: how late an event may be; the later, the more cards a late decision proves wrong.
     """
     rng = random.Random(seed)
     begun = date(2026, 3, 2)
@@ -73,7 +80,7 @@ def events(seed: int, cases: int, late_share: float = 0.04, label: str = "530502
             event(case, 5, "case.delivered", at + timedelta(days=days + 1.5)),
         ]
     rows += [dict(rng.choice(rows)) for _ in range(len(rows) // 50)]
-    return in_disorder(rows, rng, timedelta(days=7))
+    return in_disorder(rows, rng, within)
 
 
 def in_disorder(rows: list[Row], rng: random.Random, within: timedelta) -> list[Row]:
