@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from detectors.acceptance import Start, find_start, judge_acceptance
+from detectors.case_families import wanted_judges
 from detectors.course import Course, follow, judge_extensions
 from detectors.delivery import judge_delivery
 from detectors.stages import find_ineffective, judge_stages
@@ -48,6 +49,8 @@ def judge_case(events: Iterable[Event], centre: Centre, now: datetime) -> Verdic
     claims += judge_stages(case, course, suspensions, centre)
     claims += judge_suspensions(suspensions, calendar)
     claims += judge_delivery(case, centre)
+    for judge in wanted_judges(centre):
+        claims += judge(case, start, course, suspensions, centre)
     findings, ahead = settle(
         claims,
         now,

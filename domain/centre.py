@@ -13,7 +13,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field, StrictInt, model_validator
 
-from domain.model import Model
+from domain.model import Code as Code
+from domain.model import Days as Days
+from domain.model import Model, added
+from domain.rules.procedure import ItemProcedure, ProcedureSettings
+from domain.rules.time import ItemTime, TimeSettings
 from domain.working_time import Calendar, known_bases, parse_hours, parse_week
 
 Unit = Literal["working_day", "calendar_day"]
@@ -25,17 +29,8 @@ def _hours(spans: list[str]) -> list[str]:
     return spans
 
 
-def _text(value: str) -> str:
-    if not value.strip() or len(value) > 256 or not value.isprintable():
-        raise ValueError("must be 1 to 256 printable characters")
-    return value
-
-
 #: "HH:MM-HH:MM" spans of one day, in order; 24:00 may end one.
 Spans = Annotated[list[str], AfterValidator(_hours)]
-Code = Annotated[str, AfterValidator(_text)]
-#: Ten years: a longer limit is a slip of the finger.
-Days = Annotated[StrictInt, Field(ge=1, le=3660)]
 Point = Annotated[tuple[float, float], Field(description="x, y in 0–1 of the picture")]
 
 
@@ -76,6 +71,8 @@ class CalendarSettings(Model):
 class TimeLimitSettings(Model):
     notice_before: Annotated[StrictInt, Field(ge=1, le=3660)] = 2
     deadline_at: Literal["close", "midnight"] = "close"
+    #: How elapsed time is counted: as the contract says, or as the Hunan platform of 2018 does (detectors/hunan.py).
+    profile: Literal["statutory", "hunan-2018"] = added("statutory")
 
 
 class AbsenceSettings(Model):
@@ -97,6 +94,13 @@ class Rules(Model):
     time_limit: TimeLimitSettings = Field(default_factory=TimeLimitSettings)
     absence: AbsenceSettings = Field(default_factory=AbsenceSettings)
     sources: SourceSettings = Field(default_factory=SourceSettings)
+    # Families beyond the contract: judged where the file has their section.
+    time: TimeSettings | None = added()
+    procedure: ProcedureSettings | None = added()
+
+
+#: Families of rules about a case: what a case was judged by is kept with it (rule 9).
+CASE_FAMILIES = ("time", "procedure")
 
 
 class Limit(Model):
@@ -104,7 +108,7 @@ class Limit(Model):
     unit: Unit = "working_day"
 
 
-class Item(Model):
+class Item(ItemTime, ItemProcedure):
     code: Code
     name: str = ""
     legal_limit: Limit | None = None
@@ -112,6 +116,12 @@ class Item(Model):
     supplement_limit: Days | None = None
     delivery_limit: Days | None = None
     stages: dict[str, Limit] = Field(default_factory=dict)
+
+    def with_order(self) -> Item:
+        """The item with ``stage_order`` spelt out: by default the order in which its stages stand."""
+        if self.stage_order is not None or len(self.stages) < 2:
+            return self
+        return self.model_copy(update={"stage_order": list(self.stages)})
 
 
 class Department(Model):
@@ -191,6 +201,13 @@ class Centre(Model):
     presence: PresenceSettings = Field(default_factory=PresenceSettings)
     messages: MessageSettings = Field(default_factory=MessageSettings)
 
+    @model_validator(mode="after")
+    def _name_the_order(self) -> Self:
+        # JSON objects have no order in the database: the order of the stages is kept as a list.
+        if self.rules.procedure is not None and not self.rules.procedure.order:
+            self.__dict__["items"] = [item.with_order() for item in self.items]
+        return self
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.centre.timezone)
@@ -261,7 +278,7 @@ class Centre(Model):
         row: dict[str, Any] = {
             "centre": self.centre.model_dump(mode="json"),
             "calendar": self.calendar.model_dump(mode="json"),
-            "rules": {"time_limit": self.rules.time_limit.model_dump(mode="json")},
+            "rules": self.rules.model_dump(mode="json", include={"time_limit", *CASE_FAMILIES}),
             "items": [i.model_dump(mode="json") for i in self.items if item is None or i.code == item],
         }
         return row

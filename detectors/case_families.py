@@ -1,0 +1,25 @@
+"""Every family of rules about a case beyond the contract's: the section that turns it on, and who judges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from detectors.acceptance import Start
+from detectors.course import Course
+from detectors.suspension import Suspension
+from detectors.verdict import Claim
+from domain.cases import Case
+from domain.centre import Centre
+
+#: (case, its start, its course, its suspensions, centre) → what is so, whether or not its moment has come. Pure.
+CaseJudge = Callable[[Case, Start | None, Course | None, tuple[Suspension, ...], Centre], "list[Claim]"]
+
+#: Section under ``rules`` → judge. Sections are also listed in ``domain.centre.CASE_FAMILIES``, which keeps them with a case.
+JUDGES: dict[str, CaseJudge] = {}
+
+
+def wanted_judges(centre: Centre) -> Iterator[CaseJudge]:
+    """The judges of the families the centre file turns on."""
+    for section, judge in JUDGES.items():
+        if getattr(centre.rules, section, None) is not None:
+            yield judge
