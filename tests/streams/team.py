@@ -54,7 +54,7 @@ class Team:
         }
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self.poured: list[str] = []
-        self._stop = threading.Event()
+        self.hurry, self._stop = threading.Event(), threading.Event()
         self._threads: list[threading.Thread] = []
 
     def make_topics(self) -> None:
@@ -86,6 +86,7 @@ class Team:
 
     def close(self) -> None:
         self._stop.set()
+        self.hurry.set()
         for worker in self.workers.values():
             if worker.poll() is None:
                 worker.kill()
@@ -95,13 +96,14 @@ class Team:
 
     # -- load and rules
 
-    def pour(self, lines: Sequence[str], *, batch: int = 60, pause: float = 0.05) -> threading.Thread:
-        """Begins to publish, as a door would, in a thread of its own."""
+    def pour(self, lines: Sequence[str], *, batch: int = 40, pause: float = 0.5) -> threading.Thread:
+        """Begins to publish, as a door would, in a thread of its own; without pauses once ``hurry`` is set."""
 
         def publish() -> None:
             with open_publisher(self.kafka.url, prefix=self.prefix) as publisher:
                 for first in range(0, len(lines), batch):
-                    if self._stop.wait(pause):
+                    self.hurry.wait(pause)
+                    if self._stop.is_set():
                         return
                     some = lines[first : first + batch]
                     events = [parse_line(line.encode()) for line in some]

@@ -25,8 +25,9 @@ def team(tmp_path: Path, kafka: KafkaCluster, database: str) -> Iterator[Team]:
     team.close()
 
 
+@pytest.mark.timeout(240)
 def test_whatever_becomes_of_one_nothing_is_lost_or_judged_twice(team: Team) -> None:
-    lines = as_lines(events(11, 900))
+    lines = as_lines(events(11, 1200))
     patient = {"MINGJING_SESSION_TIMEOUT": "30"}  # where a restart takes its time
     team.make_topics()
     team.start("1", "3")
@@ -57,6 +58,8 @@ def test_whatever_becomes_of_one_nothing_is_lost_or_judged_twice(team: Team) -> 
     eventually(lambda: team.share("1", "2", "3"), 60)
     assert team.workers["1"].poll() is None
 
+    assert pouring.is_alive()  # all of this has happened under load
+    team.hurry.set()
     pouring.join(60)
     identities = {(row["source"], row["event_id"]) for row in map(json.loads, lines)}
     eventually(lambda: team.stored() == len(identities), 60)
