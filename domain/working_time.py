@@ -121,6 +121,7 @@ class Calendar:
         self._day_starts: dict[int, datetime] = {}
         # The same few moments of a case are asked for again and again while its deadlines are followed.
         self._dates: dict[datetime, int] = {}
+        self._provisional: dict[tuple[int, int], bool] = {}
 
     # ---- which dates count -------------------------------------------------------------------------------------
 
@@ -202,6 +203,14 @@ class Calendar:
         """True if any date of [first, last] lies in a year nobody has published, or is disputed (rule table, end)."""
         if last < first:
             return False
+        found = self._provisional.get((first, last))
+        if found is None:
+            if len(self._provisional) > 100_000:
+                self._provisional.clear()
+            found = self._provisional[first, last] = self._is_provisional(first, last)
+        return found
+
+    def _is_provisional(self, first: int, last: int) -> bool:
         low, high = date.fromordinal(first).year, date.fromordinal(last).year
         if low == high and self._sound_year(low):
             return False

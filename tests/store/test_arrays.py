@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -54,3 +55,12 @@ def test_what_no_text_can_hold_is_refused_before_it_is_sent(
 def test_a_pool_writes_the_same_way(database: str) -> None:
     with open_pool(database, size=1) as pool, pool.connection() as db:
         assert db.adapters.get_dumper(list, psycopg.adapt.PyFormat.AUTO) is QuotingListDumper
+
+
+def test_json_is_read_as_it_was_written(database: str) -> None:
+    values = ["{}", "{ }", "[]", '{"a": [1, 2.5, null, "环节 \\"x\\""], "b": {}}', "null", '"text"']
+    with connect(database) as db:
+        rows = db.execute("select v::jsonb, v::json from unnest(%s::text[]) as u (v)", [values]).fetchall()
+    assert rows == [(json.loads(value), json.loads(value)) for value in values]
+    # Each its own, for who reads one may change it.
+    assert rows[0][0] is not rows[1][0]
