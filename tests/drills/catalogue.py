@@ -51,7 +51,7 @@ DRILLS: dict[str, Drill] = {
         lambda system, count, seed: disorder.drill(system, count=count, seed=seed),
     ),
     "poison": Drill(
-        lambda system: poison.drill(system, count=300, share=37),
+        lambda system: poison.drill(system, count=300, share=25),
         lambda system, count, seed: poison.drill(system, count=count, seed=seed, share=1),
     ),
     "storm": Drill(

@@ -104,8 +104,8 @@ def poisoned(label: str, names: list[str] | None = None) -> Iterator[tuple[str, 
 def drill(system: System, *, count: int, seed: int = 5, share: int = 1, label: str = "POISON") -> Balance:
     """
     Args:
-        share: one in so many of the poisoned events is sent. It must share no divisor with the number of poisons: then
-            every kind, every field and every poison still occurs.
+        share: one in so many of the poisoned events is sent. Up to the number of poisons, and without a divisor in
+            common with it, every kind, every field and every poison still occurs.
     """
     began = time.monotonic()
     good = as_lines(events(seed, count // 6, label=label))

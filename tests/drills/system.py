@@ -111,7 +111,9 @@ class System:
         self.wait_for("the log is read to its end", lambda: self.lag() == 0, seconds)
         self.wait_for("all cases are judged", self.judged, seconds)
         # Corrections are held back in case the finding comes back; here nothing more comes.
-        self.query("update outbox set next_try_at = now() where state = 'ready' and last_error is null returning 1")
+        self.query(
+            "update outbox set next_try_at = now() where state = 'ready' and last_error is null returning 1"
+        )
         self.query("select pg_notify('mingjing', 'outbox')")
         self.wait_for("all messages are sent", lambda: self.waiting() == 0, seconds)
 
