@@ -10,6 +10,7 @@ from detectors.acceptance import Start, find_start, judge_acceptance
 from detectors.case_families import wanted_judges
 from detectors.course import Course, follow, judge_extensions
 from detectors.delivery import judge_delivery
+from detectors.hunan import PROFILE, ProfileCourse, follow_profile, judge_profile, judge_special_procedures
 from detectors.stages import find_ineffective, judge_stages
 from detectors.suspension import Suspension, find_suspensions, judge_suspensions
 from detectors.time_limit import clocks_of, judge_time_limits
@@ -38,16 +39,23 @@ def judge_case(events: Iterable[Event], centre: Centre, now: datetime) -> Verdic
     calendar = centre.working_time
     suspensions = find_suspensions(case, calendar)
     start, waits_until = find_start(case, centre, now)
-    course = None
+    course, profile = None, None
     claims: list[Claim] = []
     if start is not None:
         legal, promised = clocks_of(case, start, centre)
         course = follow(case, start.step, legal, promised, suspensions, calendar)
         claims += judge_acceptance(case, start, centre)
-        claims += judge_time_limits(case, start, course, suspensions, centre)
+        profile = follow_profile(case, start, course, centre)
+        if profile is None:
+            claims += judge_time_limits(case, start, course, suspensions, centre)
+        else:
+            claims += judge_profile(case, profile, course, suspensions, centre)
         claims += judge_extensions(course, suspensions, calendar)
     claims += judge_stages(case, course, suspensions, centre)
-    claims += judge_suspensions(suspensions, calendar)
+    if centre.rules.time_limit.profile == PROFILE:
+        claims += judge_special_procedures(suspensions, centre)
+    else:
+        claims += judge_suspensions(suspensions, calendar)
     claims += judge_delivery(case, centre)
     for judge in wanted_judges(centre):
         claims += judge(case, start, course, suspensions, centre)
@@ -71,9 +79,24 @@ def judge_case(events: Iterable[Event], centre: Centre, now: datetime) -> Verdic
     return Verdict(
         tuple(findings),
         min(ahead, default=None),
-        describe(case, start, course, suspensions, centre, now),
+        describe(case, start, course, suspensions, centre, now) | _beside(profile, course),
         find_ineffective(case),
     )
+
+
+def _beside(profile: ProfileCourse | None, course: Course | None) -> dict[str, Any]:
+    """The deadlines of a profile, and beside them (``statutory``) what the law's count says."""
+    if profile is None or course is None:
+        return {}
+    promised, statutory = profile.effective(profile.last), course.effective(course.last)
+    return {
+        "promised_due": promised.due if promised is not None else None,
+        "legal_due": profile.last.legal.due if profile.last.legal is not None else None,
+        "statutory": {
+            "promised_due": statutory.moment if statutory is not None else None,
+            "legal_due": course.last.legal.moment if course.last.legal is not None else None,
+        },
+    }
 
 
 def describe(

@@ -12,8 +12,9 @@ from functools import partial
 from typing import Any
 
 from detectors.course import Course
-from detectors.limits import Clock, Due, explain_due, find_due
-from detectors.suspension import Excluded, Suspension, explain_excluded
+from detectors.limits import Clock, Due
+from detectors.own_limit import explain_own_due, find_own_due
+from detectors.suspension import Suspension
 from detectors.verdict import Claim, overdue
 from domain.cases import Case, Step
 from domain.centre import Centre, Limit
@@ -73,17 +74,7 @@ def judge_stages(
     claims: list[Claim] = []
     calendar = centre.working_time
     for run in find_stage_runs(case, centre):
-        clock = Clock(run.started.at, run.limit)
-        added = 0
-        excluded = Excluded(suspensions, calendar, calendar.deadline)
-        for extension in course.extensions if course is not None else ():
-            if extension.step.index < run.started.index:
-                continue
-            known = find_due(clock, calendar, excluded.runs(extension.step.index), added)
-            if known is None or known.moment >= extension.step.at:
-                added += extension.days
-        upto = len(case.running)
-        due = find_due(clock, calendar, excluded.runs(upto), added)
+        due = find_own_due(Clock(run.started.at, run.limit), run.started, case, course, suspensions, calendar)
         if due is None:
             continue
         claims += overdue(
@@ -92,21 +83,16 @@ def judge_stages(
             due.moment,
             run.ended_by.at if run.ended_by is not None else None,
             provisional=due.provisional,
-            explain=partial(_explain, run, due, suspensions, upto, centre),
+            explain=partial(_explain, run, due, case, suspensions, centre),
             instance=run.started.instance,
         )
     return claims
 
 
 def _explain(
-    run: StageRun, due: Due, suspensions: tuple[Suspension, ...], upto: int, centre: Centre
+    run: StageRun, due: Due, case: Case, suspensions: tuple[Suspension, ...], centre: Centre
 ) -> dict[str, Any]:
-    row = explain_due(due, centre.working_time)
+    row = explain_own_due(due, run.started, case, suspensions, centre.working_time)
     row["stage"] = run.name[:80]
-    row["started_by"] = {"kind": run.started.kind, "event_id": run.started.event.event_id}
-    calendar = centre.working_time
-    row["excluded"] = explain_excluded(
-        suspensions, due.first_day + 1, due.ordinal, upto, calendar, calendar.deadline
-    )
     row["articles"] = f"{ARTICLE}; {row['articles']}"
     return row

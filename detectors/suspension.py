@@ -111,14 +111,15 @@ def explain_excluded(
         end = suspension.end(upto)
         run = excluded_run((suspension.step.at, end), calendar, deadline)
         if run is not None and run[0] <= last and (run[1] is None or run[1] >= first):
-            row = _describe(suspension, calendar)
+            row = describe_suspension(suspension, calendar)
             row["to"] = None if end is None else calendar.local(end).isoformat()
             row["excluded"] = [iso(run[0]), None if run[1] is None else iso(run[1])]
             rows.append(row)
     return rows
 
 
-def _describe(suspension: Suspension, calendar: Calendar) -> dict[str, Any]:
+def describe_suspension(suspension: Suspension, calendar: Calendar) -> dict[str, Any]:
+    """Ground, begin, announced days and notice, JSON-ready."""
     data = suspension.step.event.data
     row: dict[str, Any] = {
         "ground": data.get("ground"),
@@ -154,7 +155,7 @@ def _explain(suspension: Suspension, calendar: Calendar) -> dict[str, Any]:
     first, last = suspension.counted or (1, 0)
     used_up = suspension.used_up
     return {
-        **_describe(suspension, calendar),
+        **describe_suspension(suspension, calendar),
         "used_up": None if used_up is None else calendar.local(used_up).isoformat(),
         "counted_days": date_list([o for o in range(first, last + 1) if calendar.is_working(o)]),
         "calendar": calendar.version,
