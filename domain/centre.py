@@ -11,26 +11,27 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, Field, StrictInt, model_validator
+from pydantic import Field, StrictInt, model_validator
 
 from domain.model import Code as Code
 from domain.model import Days as Days
-from domain.model import Model, added
+from domain.model import Model, Spans, Weekday, added
+from domain.rules.blind import BlindSettings
+from domain.rules.both_doors import BothDoorsSettings, ItemDoors, WindowDoors
+from domain.rules.complaints import ComplaintSettings
+from domain.rules.intermediaries import IntermediarySettings
+from domain.rules.fees import FeeSettings, ItemFees
 from domain.rules.procedure import ItemProcedure, ProcedureSettings
+from domain.rules.ratings import RatingSettings
+from domain.rules.staffing import AttendanceSettings, StaffingSettings, WindowStaffing
 from domain.rules.time import ItemTime, TimeSettings
-from domain.working_time import Calendar, known_bases, parse_hours, parse_week
+from domain.rules.trading import TradingSettings
+from domain.rules.truthfulness import TruthfulnessSettings
+from domain.working_time import Calendar, known_bases, parse_week
 
 Unit = Literal["working_day", "calendar_day"]
-Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
-def _hours(spans: list[str]) -> list[str]:
-    parse_hours(spans)
-    return spans
-
-
-#: "HH:MM-HH:MM" spans of one day, in order; 24:00 may end one.
-Spans = Annotated[list[str], AfterValidator(_hours)]
 Point = Annotated[tuple[float, float], Field(description="x, y in 0–1 of the picture")]
 
 
@@ -97,10 +98,20 @@ class Rules(Model):
     # Families beyond the contract: judged where the file has their section.
     time: TimeSettings | None = added()
     procedure: ProcedureSettings | None = added()
+    fees: FeeSettings | None = added()
+    both_doors: BothDoorsSettings | None = added()
+    truthfulness: TruthfulnessSettings | None = added()
+    ratings: RatingSettings | None = added()
+    complaints: ComplaintSettings | None = added()
+    staffing: StaffingSettings | None = added()
+    attendance: AttendanceSettings | None = added()
+    intermediaries: IntermediarySettings | None = added()
+    trading: TradingSettings | None = added()
+    blind: BlindSettings | None = added()
 
 
 #: Families of rules about a case: what a case was judged by is kept with it (rule 9).
-CASE_FAMILIES = ("time", "procedure")
+CASE_FAMILIES = ("time", "procedure", "fees", "both_doors", "truthfulness")
 
 
 class Limit(Model):
@@ -108,7 +119,7 @@ class Limit(Model):
     unit: Unit = "working_day"
 
 
-class Item(ItemTime, ItemProcedure):
+class Item(ItemTime, ItemProcedure, ItemFees, ItemDoors):
     code: Code
     name: str = ""
     legal_limit: Limit | None = None
@@ -137,7 +148,7 @@ class Person(Model):
     invented: bool = False
 
 
-class Window(Model):
+class Window(WindowStaffing, WindowDoors):
     """A service window. People are ids of ``people``; open_hours default to the centre's office hours."""
 
     id: Code

@@ -229,6 +229,11 @@ def _broken_references(centre: Centre) -> Iterator[tuple[Place, str]]:
         for j, person in enumerate(window.staff):
             if person not in people:
                 yield ("windows", i, "staff", j), f"window {window.id}: there is no person '{person}'"
+        for place, person in window.named():
+            if person not in people:
+                yield ("windows", i, *place), f"window {window.id}: there is no person '{person}'"
+        if window.pair is not None and (window.pair not in windows or window.pair == window.id):
+            yield ("windows", i, "pair"), f"window {window.id}: there is no other window '{window.pair}'"
     for i, camera in enumerate(centre.cameras):
         names: set[str] = set()
         for j, post in enumerate(camera.posts):

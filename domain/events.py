@@ -22,6 +22,7 @@ from typing import Any
 
 from domain.decoding import MAX_LINE, check_tree, clean, decode_json, parse_moment
 from domain.errors import EventError
+from domain.kinds import doors, people
 
 __all__ = [
     "CASE_KINDS", "GROUNDS", "KINDS", "MAX_LINE", "OTHER_KINDS", "Event", "check_tree", "clean", "content_hash",
@@ -40,6 +41,7 @@ OTHER_KINDS = (
     "complaint.closed", "window.opened", "window.paused", "window.closed", "queue.ticket_issued", "queue.called",
     "queue.served", "queue.abandoned", "attendance.clock_in", "attendance.clock_out", "leave.granted",
     "cover.started", "cover.ended",
+    *people.KINDS, *doors.KINDS,
 )  # fmt: skip
 
 KINDS = frozenset(CASE_KINDS + OTHER_KINDS)
@@ -177,6 +179,8 @@ _DATA_CHECKS: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "fee.charged": _fee,
     "rating.given": _rating,
     "leave.granted": _leave,
+    **people.KINDS,
+    **doors.KINDS,
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
+
+from domain.working_time import parse_hours
 
 
 class Model(BaseModel):
@@ -30,3 +32,14 @@ def _text(value: str) -> str:
 Code = Annotated[str, AfterValidator(_text)]
 #: Ten years: a longer limit is a slip of the finger.
 Days = Annotated[StrictInt, Field(ge=1, le=3660)]
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+def _hours(spans: list[str]) -> list[str]:
+    parse_hours(spans)
+    return spans
+
+
+#: "HH:MM-HH:MM" spans of one day, in order; 24:00 may end one.
+Spans = Annotated[list[str], AfterValidator(_hours)]

@@ -180,7 +180,7 @@ def test_only_what_a_rule_needs_is_required():
 
 
 def test_every_kind_of_the_contract_is_known():
-    assert len(KINDS) == 33
+    assert len(KINDS) >= 33
     assert parse_event({**GOOD, "kind": "queue.called", "case": None}).case is None
 
 
