@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from detectors.acceptance import Start
 from detectors.course import Course
 from detectors.suspension import Suspension
-from detectors.verdict import Claim
+from detectors.verdict import Claim, as_shadow
 from domain.cases import Case
 from domain.centre import Centre
 
@@ -19,7 +19,14 @@ JUDGES: dict[str, CaseJudge] = {}
 
 
 def wanted_judges(centre: Centre) -> Iterator[CaseJudge]:
-    """The judges of the families the centre file turns on."""
+    """The judges of the families the centre file turns on; what one with ``shadow: true`` claims is not issued."""
     for section, judge in JUDGES.items():
-        if getattr(centre.rules, section, None) is not None:
-            yield judge
+        settings = getattr(centre.rules, section, None)
+        if settings is not None:
+            yield _in_shadow(judge) if settings.shadow else judge
+
+
+def _in_shadow(judge: CaseJudge) -> CaseJudge:
+    return lambda case, start, course, suspensions, centre: as_shadow(
+        judge(case, start, course, suspensions, centre)
+    )

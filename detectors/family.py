@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from detectors.verdict import Verdict
+from detectors.verdict import Verdict, cast_shadow
 from domain.centre import Centre
 from domain.events import Event
 
@@ -31,3 +31,9 @@ class Family:
     def wanted(self, centre: Centre) -> bool:
         """Whether the centre file turns the family on."""
         return getattr(centre.rules, self.name, None) is not None
+
+    def ask(self, name: str, events: Sequence[Event], centre: Centre, now: datetime) -> Verdict:
+        """What is found about a subject; where the family has ``shadow: true`` the findings are not issued."""
+        verdict = self.judge(name, events, centre, now)
+        settings = getattr(centre.rules, self.name, None)
+        return cast_shadow(verdict) if settings is not None and settings.shadow else verdict

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from domain.events import Event
-from domain.findings import Finding, Severity, finding_id
+from domain.findings import Finding, Severity, finding_id, in_shadow
 
 #: "A finding is open only when ``now`` is later" (rule 4): the first moment that is later.
 TICK = timedelta(microseconds=1)
@@ -19,7 +19,7 @@ class Claim:
     """A finding that is so from some moment on, whether or not that moment has come.
 
     ``seen_from``: first ``now`` at which it is said. ``end_seen_from``: first ``now`` at which it is said to be closed.
-    ``explain`` is called only if the finding is made.
+    ``explain`` is called only if the finding is made. ``shadow``: the finding is counted, and not issued.
     """
 
     rule: str
@@ -32,6 +32,7 @@ class Claim:
     provisional: bool = False
     instance: str = ""
     explain: Callable[[], dict[str, Any]] = dict
+    shadow: bool = False
 
 
 def overdue(
@@ -71,6 +72,24 @@ class Verdict:
     ineffective: tuple[tuple[Event, str, str], ...] = ()
 
 
+def as_shadow(claims: Iterable[Claim]) -> list[Claim]:
+    """The claims of a family with ``shadow: true``. Severity, moments and explanation stay as they would be."""
+    return [replace(claim, shadow=True) for claim in claims]
+
+
+def cast_shadow(verdict: Verdict) -> Verdict:
+    """The same for a family that answers with findings."""
+    return replace(verdict, findings=tuple(map(in_shadow, verdict.findings)))
+
+
+def split_shadow(verdict: Verdict) -> tuple[Verdict, tuple[Finding, ...]]:
+    """The verdict with what is issued, and beside it what is only counted; ``look_at`` serves both."""
+    if not any(finding.shadow for finding in verdict.findings):
+        return verdict, ()
+    issued = tuple(finding for finding in verdict.findings if not finding.shadow)
+    return replace(verdict, findings=issued), tuple(f for f in verdict.findings if f.shadow)
+
+
 def settle(
     claims: Iterable[Claim],
     now: datetime,
@@ -92,23 +111,20 @@ def settle(
         if claim.end_seen_from is not None and now < claim.end_seen_from:
             ahead.append(claim.end_seen_from)
             closed = None
-        findings.append(
-            Finding(
-                finding_id=finding_id(
-                    centre, subject, claim.rule, claim.instance, claim.opened_at, claim.due_at
-                ),
-                rule=claim.rule,
-                severity=claim.severity,
-                centre=centre,
-                case=case,
-                item=item,
-                window=window_at(claim.opened_at),
-                opened_at=claim.opened_at,
-                closed_at=closed,
-                state="open" if closed is None else "closed",
-                due_at=claim.due_at,
-                provisional=claim.provisional,
-                explain=claim.explain(),
-            )
+        finding = Finding(
+            finding_id=finding_id(centre, subject, claim.rule, claim.instance, claim.opened_at, claim.due_at),
+            rule=claim.rule,
+            severity=claim.severity,
+            centre=centre,
+            case=case,
+            item=item,
+            window=window_at(claim.opened_at),
+            opened_at=claim.opened_at,
+            closed_at=closed,
+            state="open" if closed is None else "closed",
+            due_at=claim.due_at,
+            provisional=claim.provisional,
+            explain=claim.explain(),
         )
+        findings.append(in_shadow(finding) if claim.shadow else finding)
     return findings, ahead

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -39,6 +39,8 @@ class Finding:
     due_at: datetime | None = None
     provisional: bool = False
     explain: Mapping[str, Any] = field(default_factory=dict)
+    #: Counted, and not issued: its family runs with ``shadow: true``. No card, no message, no score knows it.
+    shadow: bool = False
 
 
 def finding_id(
@@ -53,6 +55,18 @@ def finding_id(
     moments = (moment.astimezone(UTC).isoformat() if moment else "" for moment in (opened_at, due_at))
     grounds = "\x1f".join((centre, subject, rule, instance, *moments))
     return hashlib.blake2b(grounds.encode(), digest_size=12).hexdigest()
+
+
+def in_shadow(finding: Finding) -> Finding:
+    """The finding as a shadow rule makes it: everything as it would be, but not issued.
+
+    Its id is another one: the day the rule is switched on opens cards, with their messages, and does not amend what nobody
+    was told of.
+    """
+    if finding.shadow:
+        return finding
+    digest = hashlib.blake2b(f"shadow\x1f{finding.finding_id}".encode(), digest_size=12).hexdigest()
+    return replace(finding, finding_id=digest, shadow=True)
 
 
 def finding_to_json(finding: Finding, zone: ZoneInfo) -> dict[str, Any]:
@@ -76,6 +90,8 @@ def finding_to_json(finding: Finding, zone: ZoneInfo) -> dict[str, Any]:
         "provisional": finding.provisional,
         "explain": dict(finding.explain),
     }
+    if finding.shadow:
+        row["shadow"] = True
     if finding.revoked_at is not None:
         row["revoked_at"] = moment(finding.revoked_at)
         row["revoked_reason"] = finding.revoked_reason
