@@ -35,15 +35,14 @@ def drill(
     storm = as_lines(
         events(seed, (steady + count) // 6, late_share=0.01, label=label, within=timedelta(hours=6))
     )
-    deadline = datetime.now(UTC) + timedelta(seconds=seconds + 5)
-    timed, decided = (as_lines(rows) for rows in _timed(label, deadline))
-    system.pour(timed)
-
     began = time.monotonic()
     with _Watch(system) as watch, ThreadPoolExecutor(1) as beside:
         again = _steadily(system, storm[:steady], seconds)
-        # In the log a second before the deadline, but behind all that is poured meanwhile.
-        late = beside.submit(_before, system, decided, deadline - timedelta(seconds=1))
+        deadline = datetime.now(UTC) + timedelta(seconds=6)
+        timed, decided = (as_lines(rows) for rows in _timed(label, deadline))
+        system.pour(timed)
+        # In the log before the deadline, but behind all that is poured meanwhile.
+        late = beside.submit(_before, system, decided, deadline - timedelta(seconds=3))
         again += _at_once(system, storm[steady:])
         taken, waiting = late.result()
         poured = time.monotonic() - began

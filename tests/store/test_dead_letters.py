@@ -113,7 +113,14 @@ def test_a_message_of_the_topic_becomes_a_refusal_whatever_it_is() -> None:
 
 
 def test_whatever_stands_in_the_fields_of_a_rejection_can_be_kept(db: Connection) -> None:
-    row = {"source": "\ud83d", "raw": "x", "code": "", "field": {"a": 1}, "reason": "r" * 100_000, "place": ["\x00"]}
+    row = {
+        "source": "\ud83d",
+        "raw": "x",
+        "code": "",
+        "field": {"a": 1},
+        "reason": "r" * 100_000,
+        "place": ["\x00"],
+    }
     write_dead_letters(db, [refusal_from_topic(json.dumps(row).encode(), at(2))], now=at(2))
     (letter,) = list_dead_letters(db)
     assert (letter.origin, letter.code, letter.field) == ("\\ud83d", "no_code", "{'a': 1}")
