@@ -58,6 +58,25 @@ def overdue(
     return [Claim(rule, severity, opened, seen, due_at, ended_at, ended_at, provisional, instance, explain)]
 
 
+def happened(
+    rule: str,
+    severity: Severity,
+    at: datetime,
+    explain: Callable[[], dict[str, Any]],
+    *,
+    seen_from: datetime | None = None,
+    instance: str = "",
+) -> Claim:
+    """The claim about something that does not go on: open and closed at once, like ``extension.late``.
+
+    Args:
+        at: aware, UTC.
+        seen_from: first moment at which it can be said, if that is later.
+    """
+    seen = at if seen_from is None else max(at, seen_from)
+    return Claim(rule, severity, at, seen, None, at, seen, instance=instance, explain=explain)
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What a judge answers.

@@ -73,7 +73,9 @@ class Case:
 
     @property
     def number(self) -> str | None:
-        return self.steps[0].event.case if self.steps else None
+        """The case number; also where nobody has entered the case, and only a ticket or a certificate names it."""
+        first = self.steps[0].event if self.steps else next(iter(self.others), None)
+        return None if first is None else first.case
 
     @property
     def running(self) -> tuple[Step, ...]:

@@ -243,6 +243,10 @@ class Centre(Model):
     def window_by_id(self) -> dict[str, Window]:
         return {window.id: window for window in self.windows}
 
+    @cached_property
+    def people_ids(self) -> frozenset[str]:
+        return frozenset(person.id for person in self.people)
+
     def open_time(self, window: str) -> Calendar:
         """The calendar with a window's own open hours, where it has some."""
         found = self.window_by_id.get(window)
