@@ -23,6 +23,7 @@ from domain.rules.intermediaries import IntermediarySettings
 from domain.rules.fees import FeeSettings, ItemFees
 from domain.rules.procedure import ItemProcedure, ProcedureSettings
 from domain.rules.ratings import RatingSettings
+from domain.rules.scores import ScoreSettings
 from domain.rules.staffing import AttendanceSettings, StaffingSettings, WindowStaffing
 from domain.rules.time import ItemTime, TimeSettings
 from domain.rules.trading import TradingSettings
@@ -108,6 +109,8 @@ class Rules(Model):
     intermediaries: IntermediarySettings | None = added()
     trading: TradingSettings | None = added()
     blind: BlindSettings | None = added()
+    #: Nothing that finds: what a month is worth.
+    scores: ScoreSettings | None = added()
 
 
 #: Families of rules about a case: what a case was judged by is kept with it (rule 9).
@@ -129,8 +132,11 @@ class Item(ItemTime, ItemProcedure, ItemFees, ItemDoors):
     stages: dict[str, Limit] = Field(default_factory=dict)
 
     def with_order(self) -> Item:
-        """The item with ``stage_order`` spelt out: by default the order in which its stages stand."""
-        if self.stage_order is not None or len(self.stages) < 2:
+        """The item with ``stage_order`` spelt out: by default the order in which its stages stand.
+
+        The agencies of a parallel item work side by side: it has an order only where it names one.
+        """
+        if self.stage_order is not None or len(self.stages) < 2 or self.case_type == "parallel":
             return self
         return self.model_copy(update={"stage_order": list(self.stages)})
 
