@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 from detectors.acceptance import Start
 from detectors.course import Course
+from detectors.handling_time import judge_handling_time
+from detectors.procedure import judge_procedure
 from detectors.suspension import Suspension
 from detectors.verdict import Claim, as_shadow
 from domain.cases import Case
@@ -15,7 +17,10 @@ from domain.centre import Centre
 CaseJudge = Callable[[Case, Start | None, Course | None, tuple[Suspension, ...], Centre], "list[Claim]"]
 
 #: Section under ``rules`` → judge. Sections are also listed in ``domain.centre.CASE_FAMILIES``, which keeps them with a case.
-JUDGES: dict[str, CaseJudge] = {}
+JUDGES: dict[str, CaseJudge] = {
+    "procedure": judge_procedure,
+    "time": judge_handling_time,
+}
 
 
 def wanted_judges(centre: Centre) -> Iterator[CaseJudge]:

@@ -10,6 +10,7 @@ from detectors.acceptance import Start, find_start, judge_acceptance
 from detectors.case_families import wanted_judges
 from detectors.course import Course, follow, judge_extensions
 from detectors.delivery import judge_delivery
+from detectors.handling_time import describe_handling_time
 from detectors.hunan import PROFILE, ProfileCourse, follow_profile, judge_profile, judge_special_procedures
 from detectors.stages import find_ineffective, judge_stages
 from detectors.suspension import Suspension, find_suspensions, judge_suspensions
@@ -79,7 +80,9 @@ def judge_case(events: Iterable[Event], centre: Centre, now: datetime) -> Verdic
     return Verdict(
         tuple(findings),
         min(ahead, default=None),
-        describe(case, start, course, suspensions, centre, now) | _beside(profile, course),
+        describe(case, start, course, suspensions, centre, now)
+        | _beside(profile, course)
+        | describe_handling_time(case, start, course, suspensions, centre, now),
         find_ineffective(case),
     )
 

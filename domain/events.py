@@ -22,7 +22,7 @@ from typing import Any
 
 from domain.decoding import MAX_LINE, check_tree, clean, decode_json, parse_moment
 from domain.errors import EventError
-from domain.kinds import doors, people
+from domain.kinds import doors, handling, people
 
 __all__ = [
     "CASE_KINDS", "GROUNDS", "KINDS", "MAX_LINE", "OTHER_KINDS", "Event", "check_tree", "clean", "content_hash",
@@ -41,7 +41,7 @@ OTHER_KINDS = (
     "complaint.closed", "window.opened", "window.paused", "window.closed", "queue.ticket_issued", "queue.called",
     "queue.served", "queue.abandoned", "attendance.clock_in", "attendance.clock_out", "leave.granted",
     "cover.started", "cover.ended",
-    *people.KINDS, *doors.KINDS,
+    *people.KINDS, *doors.KINDS, *handling.KINDS,
 )  # fmt: skip
 
 KINDS = frozenset(CASE_KINDS + OTHER_KINDS)
@@ -181,6 +181,7 @@ _DATA_CHECKS: dict[str, Callable[[Mapping[str, Any]], None]] = {
     "leave.granted": _leave,
     **people.KINDS,
     **doors.KINDS,
+    **handling.KINDS,
 }
 
 
