@@ -14,7 +14,8 @@ from psycopg.types.json import Jsonb
 
 from alerts.links import token_digest
 from alerts.outbox import notify
-from store import Connection
+from domain.chain import Entry
+from store import Connection, chain
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ Look = Waiting | AlreadyDone | Expired | Revoked | Unknown
 
 _SELECT = """
 select o.message_id, o.finding_id, o.person, o.template, o.params, o.created_at, o.acknowledged_at, o.ack_expires_at,
-       f.state, f.acknowledged_at as finding_acknowledged_at
+       f.state, f.acknowledged_at as finding_acknowledged_at, f.centre, f.subject
 from outbox o join finding f on f.finding_id = o.finding_id where o.ack_token = %s
 """
 
@@ -132,19 +133,25 @@ def _judge(row: dict[str, Any], now: datetime) -> Waiting | AlreadyDone | Expire
 
 def _write(connection: Connection, row: dict[str, Any], now: datetime) -> None:
     finding, person = row["finding_id"], row["person"]
+    detail = {"by": "link", "message": row["message_id"], "state": row["state"]}
     connection.execute(
         "update outbox set acknowledged_at = %s where message_id = %s", (now, row["message_id"])
     )
     connection.execute(
         """
-        update finding set acknowledged_at = %s, acknowledged_by = %s, updated_at = %s
+        update finding set acknowledged_at = %s, acknowledged_by = %s, updated_at = %s,
+                           life = case when life = 'open' then 'acknowledged' else life end
         where finding_id = %s and acknowledged_at is null
         """,
         (now, person, now, finding),
     )
     connection.execute(
         "insert into finding_step (finding_id, at, step, person, detail) values (%s, %s, 'acknowledged', %s, %s)",
-        (finding, now, person, Jsonb({"by": "link", "message": row["message_id"], "state": row["state"]})),
+        (finding, now, person, Jsonb(detail)),
     )
     notify(connection, "outbox")
     notify(connection, "finding")
+    done = {"step": "acknowledged", "person": person, "detail": detail}
+    chain.append(
+        connection, row["centre"], [Entry("act.acknowledged", row["subject"], done, row["finding_id"])], now
+    )

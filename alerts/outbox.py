@@ -22,7 +22,8 @@ from psycopg.types.json import Jsonb
 
 from alerts.messages import mask_phone
 from alerts.routing import OutboxRow, Plan, Reason, Recipient, Skipped
-from store import Connection
+from domain.chain import Entry
+from store import Connection, chain
 
 CHANNEL = "mingjing"
 #: How long a message is worth sending, in real time.
@@ -202,21 +203,38 @@ def confirm(
     connection: Connection, message: Leased, *, provider_id: str | None, at: datetime, delivered: bool
 ) -> bool:
     """The gateway has it. False: the lease was lost, and the row is left to who holds it now."""
-    cursor = connection.execute(
-        f"""
-        update outbox set state = %(state)s, provider_id = %(provider)s, sent_at = %(at)s, delivered_at = %(done)s,
-                          leased_by = null, leased_until = null, last_error = null, reason = null
-        where {_HELD}
-        """,
-        _held(message)
-        | {
-            "state": "delivered" if delivered else "sent",
-            "provider": provider_id,
-            "at": at,
-            "done": at if delivered else None,
-        },
-    )
-    return cursor.rowcount == 1
+    state = "delivered" if delivered else "sent"
+    values = {"state": state, "provider": provider_id, "at": at, "done": at if delivered else None}
+    with connection.transaction():
+        row = connection.execute(
+            f"""
+            update outbox set state = %(state)s, provider_id = %(provider)s, sent_at = %(at)s, delivered_at = %(done)s,
+                              leased_by = null, leased_until = null, last_error = null, reason = null
+            where {_HELD} returning centre, person
+            """,
+            _held(message) | values,
+        ).fetchone()
+        if row is not None:
+            _keep(connection, message, row, state, {"gateway": provider_id}, at)
+    return row is not None
+
+
+def _keep(
+    connection: Connection,
+    message: Leased,
+    row: tuple[str, str],
+    became: str,
+    detail: dict[str, Any],
+    at: datetime,
+) -> None:
+    """What became of a message, for the evidence chain: who was told what, and no whole number."""
+    payload = {
+        "message": message.message_id, "key": message.idempotency_key, "person": row[1],
+        "phone": mask_phone(message.phone), "channel": message.channel, "template": message.template,
+        "params": message.params, "written_at": message.created_at, "tries": message.attempts, **detail,
+    }  # fmt: skip
+    subject = f"message:{message.message_id}"
+    chain.append(connection, row[0], [Entry(f"message.{became}", subject, payload, message.finding_id)], at)
 
 
 def try_later(connection: Connection, message: Leased, *, error: str, seconds: float) -> bool:
@@ -234,17 +252,22 @@ def try_later(connection: Connection, message: Leased, *, error: str, seconds: f
     return cursor.rowcount == 1
 
 
-def bury(connection: Connection, message: Leased, *, reason: str, error: str) -> bool:
-    """Permanent failure: dead, with a named reason and the gateway's words."""
-    cursor = connection.execute(
-        f"""
-        update outbox set state = 'dead', reason = %(reason)s, last_error = %(error)s, leased_by = null,
-                          leased_until = null
-        where {_HELD}
-        """,
-        _held(message) | {"reason": reason, "error": error},
-    )
-    return cursor.rowcount == 1
+def bury(
+    connection: Connection, message: Leased, *, reason: str, error: str, at: datetime | None = None
+) -> bool:
+    """Permanent failure: dead, with a named reason and the gateway's words; ``at``: the system's clock."""
+    with connection.transaction():
+        row = connection.execute(
+            f"""
+            update outbox set state = 'dead', reason = %(reason)s, last_error = %(error)s, leased_by = null,
+                              leased_until = null
+            where {_HELD} returning centre, person
+            """,
+            _held(message) | {"reason": reason, "error": error},
+        ).fetchone()
+        if row is not None:
+            _keep(connection, message, row, "dead", {"reason": reason}, at or message.created_at)
+    return row is not None
 
 
 def bury_overdue(connection: Connection) -> int:

@@ -266,7 +266,7 @@ class Sender:
             self._count("dead", message)
             about = _about(message, outcome="dead", code=reason)
             log.error("message %s to the dead: %s: %s", message.message_id, reason, words, extra=about)
-            held = outbox.bury(connection, message, reason=reason, error=words)
+            held = outbox.bury(connection, message, reason=reason, error=words, at=self._clock.now())
             outbox.notify(connection)
             return held
         pause = self._pause(message.attempts, error.retry_after)

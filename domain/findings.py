@@ -41,6 +41,8 @@ class Finding:
     explain: Mapping[str, Any] = field(default_factory=dict)
     #: Counted, and not issued: its family runs with ``shadow: true``. No card, no message, no score knows it.
     shadow: bool = False
+    #: The inspector who revoked it, where a person did: no judging opens it again.
+    revoked_person: str | None = None
 
 
 def finding_id(

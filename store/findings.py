@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from domain.findings import Finding
+from domain.chain import Entry
+from domain.findings import Finding, finding_to_json
 from store.connection import Connection
 
 #: ``amended``: other facts, the same card. ``reopened``: revoked or closed wrongly, and now open or closed again.
@@ -47,13 +49,13 @@ def stored_findings(
 ) -> dict[str, list[Finding]]:
     """What was said of each subject since its moment (None: ever), whatever became of it; for all subjects, also none."""
     rows = connection.execute(
-        f"select subject, {_COLUMNS} from finding join unnest(%s::text[], %s::timestamptz[]) as u (s, since)"
+        f"select subject, revoked_person, {_COLUMNS} from finding join unnest(%s::text[], %s::timestamptz[]) as u (s, since)"
         " on subject = s and centre = %s and (since is null or opened_at >= since)",
         [list(subjects), list(subjects.values()), centre],
     )
     found: dict[str, list[Finding]] = {subject: [] for subject in subjects}
-    for subject, *values in rows:
-        found[subject].append(Finding(*values))
+    for subject, revoked_person, *values in rows:
+        found[subject].append(replace(Finding(*values), revoked_person=revoked_person))
     return found
 
 
@@ -73,7 +75,7 @@ def compare(
     """What has to be written so that the store says what the judge says. Pure.
 
     A stored finding that the judge no longer makes is revoked with ``grounds``; one that opened after ``now`` is left
-    alone, because a clock set back proves nothing.
+    alone, because a clock set back proves nothing. What a person revoked stays revoked.
     """
     before = {finding.finding_id: finding for finding in stored}
     changes: list[Change] = []
@@ -83,6 +85,8 @@ def compare(
             changes.append(Change("opened", finding))
             if finding.closed_at is not None:
                 changes.append(Change("closed", finding, {"closed_at": finding.closed_at}))
+        elif old.revoked_person is not None:
+            continue  # a person has decided it
         elif old.state == "revoked":
             changes.append(Change("reopened", finding, {"was": "revoked", "revoked_at": old.revoked_at}))
         elif old.state == "open" and finding.state == "closed":
@@ -110,7 +114,7 @@ def compare(
 _FACTS = tuple(
     each.name
     for each in fields(Finding)
-    if each.name not in ("finding_id", "state", "revoked_at", "revoked_reason")
+    if each.name not in ("finding_id", "state", "revoked_at", "revoked_reason", "revoked_person")
 )
 
 
@@ -140,6 +144,23 @@ class Said:
     subject: str
     changes: Sequence[Change]
     revoked_by: str | None = None
+
+
+def as_entries(said: Iterable[Said]) -> list[Entry]:
+    """What the evidence chain keeps of changes, in their order: each finding as it is from then on, with all its grounds."""
+    return [
+        Entry(
+            f"finding.{change.kind}",
+            each.subject,
+            {"finding": finding_to_json(change.finding, _UTC), "detail": change.detail},
+            change.finding.finding_id,
+        )
+        for each in said
+        for change in each.changes
+    ]
+
+
+_UTC = ZoneInfo("UTC")
 
 
 def write_changes(

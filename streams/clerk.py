@@ -12,10 +12,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from domain.findings import Finding
-from store import judging
+from store import chain, judging
 from store.connection import PASSING, Connection
 from store.dead_letters import Refusal, resolve, write_dead_letters
-from store.findings import Said, write_said
+from store.findings import Said, as_entries, write_said
 from store.judging import Due, Kind
 from store.sources import save_source
 from streams.judges import Answer, Failed, Judged
@@ -57,7 +57,10 @@ class Clerk:
         for outcome in written:
             if isinstance(outcome, Failed):
                 self._set_aside(connection, outcome, now)
-        if any(isinstance(each, Answer) and each.changes for each in written):
+        said = [Said(each.due.subject, each.changes) for each in written if isinstance(each, Answer)]
+        # Last of all rows: whoever else has something for the chain waits from here to the commit.
+        chain.append(connection, self._centre, as_entries(said), now)
+        if any(each.changes for each in said):
             connection.execute("select pg_notify('mingjing', 'finding')")
         # Not what wakes a rule loop: only screens hear it.
         connection.execute("select pg_notify('mingjing', 'judged')")

@@ -18,7 +18,7 @@ import psycopg
 
 from domain.centre import Centre
 from domain.clock import Clock
-from store import judging
+from store import chain, judging
 from store.connection import PASSING, Connection, connect, explain
 from store.departments import keep_departments
 from store.ingest import heartbeat
@@ -244,6 +244,9 @@ class RuleLoop:
                 count = judging.judge_everything_again(connection, self._code)
                 log.info("settings or calendars have changed: judging %d rows again", count)
             heartbeat(connection, "rules", now=now, instance=self._code, detail=self.detail())
+            calendar = self._centre.working_time.version
+            in_force = {"settings": self._court.settings_id, "world": self._world, "calendar": calendar}
+            chain.note_settings(connection, self._code, in_force, now)
 
     def _held_for(self) -> float:
         """Real seconds since cases were last judged without holding back; the wall counts them as silence."""
