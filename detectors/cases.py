@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from detectors.acceptance import Start, find_start, judge_acceptance
-from detectors.case_families import wanted_judges
+from detectors.case_families import judge_without_steps, wanted_judges
+from detectors.confidence import describe_confidence
 from detectors.course import Course, follow, judge_extensions
 from detectors.delivery import judge_delivery
 from detectors.handling_time import describe_handling_time
@@ -36,7 +37,7 @@ def judge_case(events: Iterable[Event], centre: Centre, now: datetime) -> Verdic
     now = now.astimezone(UTC)
     case = fold_case(events, now)
     if not case.steps:
-        return Verdict((), case.ahead, {"phase": "new"})
+        return _judge_unentered(case, centre, now)
     calendar = centre.working_time
     suspensions = find_suspensions(case, calendar)
     start, waits_until = find_start(case, centre, now)
@@ -58,7 +59,8 @@ def judge_case(events: Iterable[Event], centre: Centre, now: datetime) -> Verdic
     else:
         claims += judge_suspensions(suspensions, calendar)
     claims += judge_delivery(case, centre)
-    for judge in wanted_judges(centre):
+    judges = list(wanted_judges(centre))
+    for judge in judges:
         claims += judge(case, start, course, suspensions, centre)
     findings, ahead = settle(
         claims,
@@ -76,15 +78,34 @@ def judge_case(events: Iterable[Event], centre: Centre, now: datetime) -> Verdic
         for s in suspensions
         if s.used_up is not None and s.ended_by is None and s.used_up >= now
     ]
+    if judges and case.others_ahead is not None:
+        ahead.append(case.others_ahead)
     findings.sort(key=lambda f: (f.opened_at, f.rule, f.due_at or f.opened_at, f.finding_id))
     return Verdict(
         tuple(findings),
         min(ahead, default=None),
         describe(case, start, course, suspensions, centre, now)
         | _beside(profile, course)
-        | describe_handling_time(case, start, course, suspensions, centre, now),
+        | describe_handling_time(case, start, course, suspensions, centre, now)
+        | describe_confidence(findings, centre),
         find_ineffective(case),
     )
+
+
+def _judge_unentered(case: Case, centre: Centre, now: datetime) -> Verdict:
+    """A number that tickets, certificates or fees name, and under which no case has been entered (yet)."""
+    window = next((event.window for event in case.others if event.window is not None), None)
+    findings, ahead = settle(
+        judge_without_steps(case, centre),
+        now,
+        centre=centre.centre.id,
+        subject=f"case:{case.number}",
+        case=case.number,
+        window_at=lambda _: window,
+    )
+    ahead += [moment for moment in (case.ahead, case.others_ahead) if moment is not None]
+    findings.sort(key=lambda f: (f.opened_at, f.rule, f.finding_id))
+    return Verdict(tuple(findings), min(ahead, default=None), {"phase": "new"})
 
 
 def _beside(profile: ProfileCourse | None, course: Course | None) -> dict[str, Any]:

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from detectors import entry_batches, fees, unattached
 from detectors.family import Family
 from domain.centre import Centre
 from domain.events import Event
 
-FAMILIES: tuple[Family, ...] = ()
+FAMILIES: tuple[Family, ...] = (
+    unattached.CERTIFICATE_FAMILY,
+    entry_batches.FAMILY,
+    fees.FAMILY,
+    unattached.TICKET_FAMILY,
+)
 
 
 def subjects_of(event: Event, centre: Centre) -> Iterator[tuple[Family, str]]:

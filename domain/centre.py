@@ -19,8 +19,8 @@ from domain.model import Model, Spans, Weekday, added
 from domain.rules.blind import BlindSettings
 from domain.rules.both_doors import BothDoorsSettings, ItemDoors, WindowDoors
 from domain.rules.complaints import ComplaintSettings
-from domain.rules.intermediaries import IntermediarySettings
 from domain.rules.fees import FeeSettings, ItemFees
+from domain.rules.intermediaries import IntermediarySettings
 from domain.rules.procedure import ItemProcedure, ProcedureSettings
 from domain.rules.ratings import RatingSettings
 from domain.rules.scores import ScoreSettings
