@@ -28,7 +28,7 @@ JUDGES: dict[str, CaseJudge] = {
     "truthfulness": judge_truthfulness,
 }
 #: Section → judge of a number that tickets, certificates or fees name, and under which no case has been entered.
-UNENTERED: dict[str, Callable[[Case, Centre], "list[Claim]"]] = {
+UNENTERED: dict[str, Callable[[Case, Centre], list[Claim]]] = {
     "both_doors": judge_unentered,
     "fees": judge_unentered_fees,
 }
