@@ -125,7 +125,7 @@ def drill(system: System, *, count: int, seed: int = 5, share: int = 1, label: s
     system.pour(good[half:])
 
     system.settle(label, len(set(good)))
-    system.wait_for("all poison is judged", lambda: system.lag() == 0 and system.judged(), 120)
+    system.wait_for("all poison is judged", system.judged, 120)
     faults = _faults(system, before, len(all_bad), refused, taken) + _lost(system, all_bad, direct)
     faults += _survivors(system, good)
     stored = {

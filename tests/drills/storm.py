@@ -42,7 +42,7 @@ def drill(
         timed, decided = (as_lines(rows) for rows in _timed(label, deadline))
         system.pour(timed)
         # In the log before the deadline, but behind all that is poured meanwhile.
-        late = beside.submit(_before, system, decided, deadline - timedelta(seconds=3))
+        late = beside.submit(_before, system, decided, deadline - timedelta(seconds=1.5))
         again += _at_once(system, storm[steady:])
         taken, waiting = late.result()
         poured = time.monotonic() - began

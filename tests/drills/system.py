@@ -108,7 +108,7 @@ class System:
         """Waits until every event of these cases is stored and judged and nothing waits to be sent."""
         stored = f"select count(*) from event where case_id like '{label}-%'"
         self.wait_for(f"{distinct} events are stored", lambda: self.one(stored) >= distinct, seconds)
-        self.wait_for("the log is read to its end", lambda: self.lag() == 0, seconds)
+        self.wait_read(seconds)
         self.wait_for("all cases are judged", self.judged, seconds)
         # Corrections are held back in case the finding comes back; here nothing more comes.
         self.query(
@@ -117,15 +117,21 @@ class System:
         self.query("select pg_notify('mingjing', 'outbox')")
         self.wait_for("all messages are sent", lambda: self.waiting() == 0, seconds)
 
-    def lag(self) -> int:
-        """Records no worker has done yet, by the workers' own heartbeats; -1 while one is silent."""
+    def wait_read(self, seconds: float = 120) -> None:
+        """Waits until the workers say that they have done all that lies in the log now."""
+        # What they said before may be older than the last record.
+        asked = self.one("select clock_timestamp() + interval '0.5 s'").isoformat()
+        self.wait_for("the log is read to its end", lambda: self.lag(asked) == 0, seconds)
+
+    def lag(self, since: str = "-infinity") -> int:
+        """Records no worker has done yet, by the workers' own heartbeats after a moment; -1 while none has beaten."""
         rows = self.query(
-            "select coalesce((detail ->> 'lag')::int, 0), detail ->> 'waiting_for',"
-            " clock_timestamp() - real_at > interval '5 seconds' from heartbeat where role = 'worker'"
+            f"select (detail ->> 'lag')::int, detail ->> 'waiting_for' is not null, real_at > '{since}' from heartbeat"
+            " where role = 'worker' and clock_timestamp() - real_at <= interval '5 seconds'"
         )
-        if not rows or all(silent for *_, silent in rows):
+        if not rows or any(waits or not fresh for _, waits, fresh in rows):
             return -1
-        return sum(-1 if waiting else lag for lag, waiting, silent in rows if not silent)
+        return sum(lag or 0 for lag, _, _ in rows)
 
     def judged(self) -> bool:
         return bool(self.one("select count(*) from case_state where look_at <= now()") == 0)
