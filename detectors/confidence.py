@@ -1,64 +1,64 @@
-"""How far a case's data can be believed: a grade from A to D with its reasons (domain reference, section 8 row 8).
+"""Intervals of a share: how far "9 of 10" may lie from the truth.
 
-A: no sign speaks against it. B: one weak sign. C: a strong sign, or two weak ones. D: more. Weights are ours: strong is
-what honest work does not leave behind, weak what it sometimes does.
+Wilson, E. B. (1927), JASA 22, 209–212; Clopper, C. J., Pearson, E. S. (1934), Biometrika 26, 404–413. Held to the worked
+examples of Newcombe, R. G. (1998), Statistics in Medicine 17, 857–872, table I, by tests/detectors/test_confidence.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
-
-from detectors import both_doors, entry_batches, late_entry, stamped, truthfulness
-from domain.centre import Centre
-from domain.findings import Finding
-
-Grade = Literal["A", "B", "C", "D"]
-#: Rule → weight. What is not here says nothing about the truth of the data.
-WEIGHTS: dict[str, int] = {
-    stamped.TOGETHER: 2,
-    truthfulness.HANDLER: 2,
-    entry_batches.RULE: 2,
-    both_doors.CLOSED_FIRST: 2,
-    both_doors.OUTSIDE: 1,
-    both_doors.NO_TICKET: 1,
-    both_doors.NO_CASE_TICKET: 1,
-    both_doors.NO_CASE_CERTIFICATE: 1,
-    late_entry.RULE: 1,
-    late_entry.AHEAD: 1,
-    stamped.ZERO: 1,
-    truthfulness.AT_THE_END: 1,
-    truthfulness.AGAIN: 1,
-    truthfulness.NO_TRACE: 1,
-}
+import math
+from collections.abc import Callable
+from statistics import NormalDist
 
 
-@dataclass(frozen=True, slots=True)
-class Confidence:
-    """``reasons``: the rules that speak against the data, in the order of their names."""
+def wilson(share: float, sample: float, confidence: float = 0.95) -> tuple[float, float] | None:
+    """The score interval, without continuity correction; None without a sample.
 
-    grade: Grade
-    reasons: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return {"grade": self.grade, "reasons": list(self.reasons)}
-
-
-def grade(rules: Iterable[str]) -> Confidence:
-    """The grade of a case by the rules that found something; each counts once, others say nothing.
-
-    Findings of other subjects that touch the case (an entry batch) may be among them.
+    Args:
+        share: 0–1.
+        sample: how many; an effective number (of weighted answers) may be broken.
     """
-    reasons = tuple(sorted({rule for rule in rules if rule in WEIGHTS}))
-    points = sum(WEIGHTS[rule] for rule in reasons)
-    grades: tuple[Grade, ...] = ("A", "B", "C")
-    return Confidence(grades[points] if points < len(grades) else "D", reasons)
+    if sample <= 0:
+        return None
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    middle = share + z * z / (2 * sample)
+    spread = z * math.sqrt(share * (1 - share) / sample + z * z / (4 * sample * sample))
+    size = 1 + z * z / sample
+    return max(0.0, (middle - spread) / size), min(1.0, (middle + spread) / size)
 
 
-def describe_confidence(findings: Iterable[Finding], centre: Centre) -> dict[str, Any]:
-    """``confidence`` of a case's status, out of its findings that are issued; nothing where the family does not speak."""
-    settings = centre.rules.truthfulness
-    if settings is None or settings.shadow:
-        return {}
-    return {"confidence": grade(f.rule for f in findings if not f.shadow).to_json()}
+def clopper_pearson(good: int, sample: int, confidence: float = 0.95) -> tuple[float, float] | None:
+    """The exact interval: never covers less than it says; None without a sample."""
+    if sample <= 0:
+        return None
+    tail = (1 - confidence) / 2
+    low = 0.0 if good == 0 else _where(lambda p: 1 - _at_most(good - 1, sample, p) >= tail)
+    high = 1.0 if good == sample else _where(lambda p: _at_most(good, sample, p) <= tail)
+    return low, high
+
+
+def _at_most(good: int, sample: int, share: float) -> float:
+    """P(X ≤ good), X binomial."""
+    if share <= 0:
+        return 1.0
+    if share >= 1:
+        return 1.0 if good >= sample else 0.0
+    yes, no = math.log(share), math.log1p(-share)
+    whole = math.lgamma(sample + 1)
+    terms = (
+        math.exp(whole - math.lgamma(k + 1) - math.lgamma(sample - k + 1) + k * yes + (sample - k) * no)
+        for k in range(good + 1)
+    )
+    return min(1.0, math.fsum(terms))
+
+
+def _where(reached: Callable[[float], bool]) -> float:
+    """The share from which on ``reached`` holds, by halving."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return (low + high) / 2
+
+
+__all__ = ["clopper_pearson", "wilson"]

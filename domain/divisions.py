@@ -32,6 +32,22 @@ def prefecture(code: str) -> str:
     return code[:4] if is_division(code) else ""
 
 
+#: From the top; '' = a code that names nothing.
+LEVELS: Mapping[str, str] = {
+    "province": "省级", "prefecture": "市级", "county": "县级", "township": "乡镇级", "village": "村级", "": "其他",
+}  # fmt: skip
+
+
+def level(code: str) -> str:
+    """``province``, ``prefecture``, ``county``, ``township`` or ``village``, by the groups that are not zero; '' otherwise."""
+    if not is_division(code):
+        return ""
+    padded = code.ljust(12, "0")
+    groups = (padded[2:4], padded[4:6], padded[6:9], padded[9:12])
+    deepest = max((depth for depth, group in enumerate(groups, start=1) if int(group)), default=0)
+    return ("province", "prefecture", "county", "township", "village")[deepest]
+
+
 def province_name(codes: Iterable[str]) -> str:
     """The province that all codes lie in; empty where they lie in several, or one names nothing."""
     heads = {code[:2] if is_division(code) else "" for code in codes}
@@ -46,4 +62,4 @@ def short_name(name: str, code: str) -> str:
     return name or code
 
 
-__all__ = ["PROVINCES", "is_division", "prefecture", "province_name", "short_name"]
+__all__ = ["LEVELS", "PROVINCES", "is_division", "level", "prefecture", "province_name", "short_name"]
