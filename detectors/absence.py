@@ -11,13 +11,18 @@ The minutes are settings with sources (Kaifu 2019: 30 minutes; Cangnan 2019: 15)
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from detectors.presence_timeline import Stretch, window_timeline
+from detectors.absent_runs import AbsentRun, find_runs, open_intervals, vouched_to
+from detectors.head_count import judge_head_count
+from detectors.intervals import Interval
+from detectors.presence_timeline import window_timeline
+from detectors.staffing import KINDS as STAFFING_KINDS
+from detectors.staffing import Duty, duty_of, windows_of_event
 from detectors.verdict import TICK, Claim, Verdict, settle
 from domain.cases import without_duplicates
 from domain.centre import Centre
@@ -31,21 +36,22 @@ ARTICLE = "人员不缺岗,服务不停办; 中心考勤规定 (10 / 15 / 30 分
 LAG = timedelta(seconds=15)
 DESK = {"window.opened": "open", "window.paused": "paused", "window.closed": "closed"}
 _ORDER = {"window.closed": 0, "window.paused": 1, "window.opened": 2}
-Interval = tuple[datetime, datetime]
+#: Every kind of event this judge can use; which windows one concerns says :func:`windows_of`.
+WANTED = frozenset(DESK) | STAFFING_KINDS
+#: How long before the time judged an event may lie and still matter to it: a leave is granted once and lasts.
+LOOK_BACK = timedelta(days=366)
 
 
-@dataclass(frozen=True, slots=True)
-class AbsentRun:
-    """Uninterrupted absence.
+def windows_of(event: Event, centre: Centre) -> frozenset[str]:
+    """The windows whose absence an event concerns; a leave concerns every window of its person.
 
-    ``vouched``: up to when it is certain; ``goes_on``: it may still grow; ``over``: when it is known to be over, or None.
+    What the family ``staffing`` needs concerns no window where the centre file does not turn it on.
     """
-
-    since: datetime
-    vouched: datetime
-    goes_on: bool
-    over: datetime | None
-    why_over: str | None
+    if event.kind in DESK:
+        return frozenset() if event.window is None else frozenset((event.window,))
+    if event.kind not in WANTED or centre.rules.staffing is None:
+        return frozenset()
+    return windows_of_event(event, centre)
 
 
 def judge_absence(
@@ -63,15 +69,19 @@ def judge_absence(
     Args:
         window: its id.
         spans: of its posts, complete from ``since`` on.
-        window_events: ``window.opened | paused | closed`` of this window, with the last one before ``since``.
+        window_events: ``window.opened | paused | closed`` of this window, with the last one before ``since``; with
+            ``rules.staffing`` also the other kinds of :data:`WANTED` that concern it, from :data:`LOOK_BACK` before
+            ``since`` on.
         since: begin of the time judged; default the begin of ``now``'s local day. No run crosses office hours, so a
             day is enough; findings that opened before it are not spoken of and must be left as they are.
         seen_at: newest observation of any post, for spans that carry none of their own.
 
     Returns:
         ``absence.notice | yellow | red`` with ``due_at`` = ``opened_at``; ``status`` with ``presence``, ``reason``,
-        ``since``, ``desk`` (open, paused, closed) and ``open`` (inside open hours and desk open).
+        ``since``, ``desk`` (open, paused, closed) and ``open`` (inside open hours and desk open). With
+        ``rules.staffing`` also its findings and, in ``status``, ``on_duty``, ``waiting``, ``waiting_since``, ``urgent``.
     """
+    window_events = list(window_events)
     now = now.astimezone(UTC)
     calendar = centre.open_time(window)
     today = calendar.local_date(now)
@@ -85,13 +95,16 @@ def judge_absence(
         if span.since <= now and (not posts or (span.camera, span.post) in posts)
     ]
     desk_changes = _desk_changes(window_events, now)
-    hours = _office_intervals(calendar, begin, now)
-    opened = _open_intervals(hours, desk_changes)
+    duty = duty_of(window, centre, window_events, begin, now) if centre.rules.staffing is not None else None
+    whole = _office_intervals(calendar, begin, now) if duty is None else _reaching(duty.spans, begin, now)
+    hours = [(max(start, begin), end) for start, end in whole]
+    opened = open_intervals(hours, desk_changes)
     # The answer that begins at this very moment belongs to it, so the line reaches one tick further.
     horizon = now + TICK
     line = window_timeline(known, posts, begin, horizon, fresh)
-    vouched_to = _vouched_to(known, horizon)
-    runs = [run for interval in opened for run in _runs(line, interval, horizon, vouched_to)]
+    vouched = vouched_to(known, horizon)
+    why = (lambda _: "closed") if duty is None else duty.why_ended
+    runs = [run for interval in opened for run in find_runs(line, interval, horizon, vouched, why)]
     levels: tuple[tuple[Severity, float], ...] = (
         ("notice", centre.rules.absence.notice),
         ("yellow", centre.rules.absence.yellow),
@@ -112,11 +125,16 @@ def judge_absence(
                         opens,
                         run.over,
                         run.over,
-                        explain=partial(_explain, run, minutes, window, calendar),
+                        explain=partial(_explain, run, minutes, window, calendar, duty, opens),
                     )
                 )
             elif run.goes_on and run.over is None:
                 ahead.append(opens if opens > now else now + LAG)
+    if duty is not None:
+        claims += duty.claims
+        short, later = judge_head_count(window, known, opened, horizon, fresh, centre)
+        claims += short
+        ahead += [*later, *duty.edges]
     findings, more = settle(
         claims, now, centre=centre.centre.id, subject=f"window:{window}", window_at=lambda _: window
     )
@@ -125,27 +143,21 @@ def judge_absence(
     ahead += [s.seen_at + fresh + TICK for s in known if s.until is None and s.seen_at]
     desk = desk_changes[-1][1] if desk_changes else "open"
     last = line[-1] if line else None
-    status = {
+    status: dict[str, Any] = {
         "presence": last.state if last else "unknown",
         "reason": last.reason if last else "no_frame",
         "since": last.since if last else None,
         "desk": desk,
-        "open": desk == "open"
-        and any(a <= now < b for a, b in _office_intervals(calendar, begin, now, whole=True)),
+        "open": desk == "open" and any(a <= now < b for a, b in whole),
     }
+    if duty is not None:
+        status |= duty.status(now)
+        status["urgent"] = status["presence"] == "absent" and status["open"] and status["waiting"] > 0
     return Verdict(tuple(findings), min((m for m in ahead if m > now), default=None), status)
 
 
 def _seen(span: PresenceSpan, seen_at: datetime) -> PresenceSpan:
-    return PresenceSpan(span.camera, span.post, span.state, span.since, span.until, span.reason, seen_at)
-
-
-def _vouched_to(spans: Sequence[PresenceSpan], horizon: datetime) -> datetime:
-    """Up to when the spans that go on are vouched for: the oldest of their newest observations."""
-    return min(
-        (s.seen_at.astimezone(UTC) for s in spans if s.until is None and s.seen_at is not None),
-        default=horizon,
-    )
+    return replace(span, seen_at=seen_at)
 
 
 def _desk_changes(events: Iterable[Event], now: datetime) -> list[tuple[datetime, str]]:
@@ -157,65 +169,14 @@ def _desk_changes(events: Iterable[Event], now: datetime) -> list[tuple[datetime
     return [(e.occurred_at.astimezone(UTC), DESK[e.kind]) for e in ordered if e.occurred_at <= now]
 
 
-def _office_intervals(
-    calendar: Calendar, begin: datetime, now: datetime, whole: bool = False
-) -> list[Interval]:
-    """Open hours that reach into [begin, now), cut to it unless ``whole``."""
-    found = []
-    for ordinal in range(calendar.local_date(begin), calendar.local_date(now) + 1):
-        for start, end in calendar.office_spans(ordinal):
-            if end > begin and start <= now:
-                found.append((start, end) if whole else (max(start, begin), end))
-    return found
+def _office_intervals(calendar: Calendar, begin: datetime, now: datetime) -> list[Interval]:
+    """Open hours that reach into [begin, now], whole."""
+    days = range(calendar.local_date(begin), calendar.local_date(now) + 1)
+    return _reaching((span for ordinal in days for span in calendar.office_spans(ordinal)), begin, now)
 
 
-def _open_intervals(hours: Sequence[Interval], changes: Sequence[tuple[datetime, str]]) -> list[Interval]:
-    """The parts of the open hours in which the desk is open; without events it is."""
-    result: list[Interval] = []
-    for start, end in hours:
-        at, state = start, "open"
-        for moment, desk in changes:
-            if moment <= start:
-                state = desk
-            elif moment < end:
-                if state == "open" and moment > at:
-                    result.append((at, moment))
-                at, state = moment, desk
-        if state == "open" and end > at:
-            result.append((at, end))
-    # Opened while open: not an interruption.
-    merged: list[Interval] = []
-    for start, end in result:
-        if merged and merged[-1][1] == start and not any(m == start and d != "open" for m, d in changes):
-            merged[-1] = (merged[-1][0], end)
-        else:
-            merged.append((start, end))
-    return merged
-
-
-def _runs(
-    line: Sequence[Stretch], interval: Interval, horizon: datetime, vouched_to: datetime
-) -> list[AbsentRun]:
-    start, end = interval
-    inside = [s for s in line if s.until > start and s.since < end]
-    runs = []
-    for i, stretch in enumerate(inside):
-        if stretch.state != "absent":
-            continue
-        # What follows: known states end the absence, unknown leaves open when it ended.
-        following = next((s for s in inside[i + 1 :] if s.state != "unknown"), None)
-        if following is not None:
-            over, why = following.since, "present" if following.state == "present" else "unknown_between"
-        elif end < horizon:
-            over, why = end, "closed"
-        else:
-            over, why = None, None
-        since, vouched = max(stretch.since, start), min(stretch.until, end)
-        goes_on = stretch.until >= horizon
-        if goes_on:
-            vouched = min(vouched, max(vouched_to, since))
-        runs.append(AbsentRun(since, vouched, goes_on, over, why))
-    return runs
+def _reaching(spans: Iterable[Interval], begin: datetime, now: datetime) -> list[Interval]:
+    return [(start, end) for start, end in spans if end > begin and start <= now]
 
 
 def _next_edges(calendar: Calendar, now: datetime) -> list[datetime]:
@@ -228,7 +189,9 @@ def _next_edges(calendar: Calendar, now: datetime) -> list[datetime]:
     return []
 
 
-def _explain(run: AbsentRun, minutes: float, window: str, calendar: Calendar) -> dict[str, Any]:
+def _explain(
+    run: AbsentRun, minutes: float, window: str, calendar: Calendar, duty: Duty | None, opens: datetime
+) -> dict[str, Any]:
     def text(moment: datetime | None) -> str | None:
         return None if moment is None else calendar.local(moment).isoformat()
 
@@ -242,4 +205,6 @@ def _explain(run: AbsentRun, minutes: float, window: str, calendar: Calendar) ->
     if run.over is not None:
         row["ended_by"] = run.why_over
         row["absent_until"] = {"earliest": text(run.vouched), "latest": text(run.over)}
+    if duty is not None:
+        row |= duty.told(opens)
     return row

@@ -61,6 +61,7 @@ class PresenceSpan:
     Args:
         since, until: [since, until); ``until`` None = it goes on.
         seen_at: newest observation that vouches for it; None = it is vouched for until ``until``, or until now.
+        people: how many were seen at least, where the camera counts; None = it only says that somebody is there.
     """
 
     camera: str
@@ -70,6 +71,7 @@ class PresenceSpan:
     until: datetime | None = None
     reason: str | None = None
     seen_at: datetime | None = None
+    people: int | None = None
 
 
 def observation_to_json(observation: Observation) -> dict[str, Any]:

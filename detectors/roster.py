@@ -1,0 +1,155 @@
+"""Who is on duty when: shifts (排班), leave (请假) and substitutes (替岗) of a window or a person.
+
+Kaifu 2019 (A1): whoever is on leave in a one-person window needs a substitute; with two or more the others take over.
+Without a roster every person of the window is on duty in all open hours; without people nobody knows, and leave says
+nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from typing import Any
+
+from detectors.intervals import Interval, minus, union
+from detectors.subject_events import moment, text_of
+from domain.centre import Centre, Window
+from domain.decoding import parse_moment
+from domain.events import Event
+from domain.rules.staffing import Shift
+from domain.working_time import WEEKDAYS, Calendar, parse_hours
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """[start, end) in which a person is away by permission."""
+
+    staff: str
+    start: datetime
+    end: datetime
+    substitute: str | None
+    granted: datetime
+
+    def told(self, calendar: Calendar) -> dict[str, Any]:
+        """JSON-ready."""
+        return {
+            "staff": self.staff,
+            "from": calendar.local(self.start).isoformat(),
+            "to": calendar.local(self.end).isoformat(),
+            "substitute": self.substitute,
+        }
+
+
+def find_leaves(events: Iterable[Event], calendar: Calendar, *, backdated: bool) -> list[Leave]:
+    """Leaves out of ``leave.granted`` and ``leave.ended`` (back early, 销假), in order.
+
+    Dates mean whole local days, the last one included. A leave that is not ``backdated`` begins no earlier than it was
+    granted.
+    """
+    events = list(events)
+    returns = [(event.staff, moment(event)) for event in events if event.kind == "leave.ended"]
+    leaves: list[Leave] = []
+    for event in events:
+        if event.kind != "leave.granted" or event.staff is None:
+            continue
+        start, end = _edge(event.data["from"], calendar, 0), _edge(event.data["to"], calendar, 1)
+        if not backdated:
+            start = max(start, moment(event))
+        end = min([end, *(at for staff, at in returns if staff == event.staff and start <= at < end)])
+        if start < end:
+            leaves.append(Leave(event.staff, start, end, text_of(event, "substitute"), moment(event)))
+    return sorted(leaves, key=lambda x: (x.start, x.end, x.staff, x.substitute or "", x.granted))
+
+
+def _edge(value: str, calendar: Calendar, more: int) -> datetime:
+    if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        return calendar.day_start(date.fromisoformat(value).toordinal() + more)
+    return parse_moment(value, "data.from").astimezone(UTC)
+
+
+def falls_on(days: Sequence[object] | None, ordinal: int) -> bool:
+    """Whether a list of weekdays and dates names this date; None names every one."""
+    if days is None:
+        return True
+    day = date.fromordinal(ordinal)
+    return day in days or WEEKDAYS[day.weekday()] in days
+
+
+def hours_on(spans: Sequence[str], ordinal: int, calendar: Calendar) -> list[Interval]:
+    """``HH:MM-HH:MM`` of a date as moments."""
+    return [(calendar.at_minute(ordinal, a), calendar.at_minute(ordinal, b)) for a, b in parse_hours(spans)]
+
+
+def shifts_on(window: Window, ordinal: int, calendar: Calendar) -> list[tuple[Interval, frozenset[str]]]:
+    """Who is on duty at a window on a working day, before any leave; empty where the file names nobody."""
+    if not calendar.is_working(ordinal):
+        return []
+    if window.roster is None:
+        shifts = [Shift(staff=window.staff)] if window.staff else []
+    else:
+        shifts = [shift for shift in window.roster if falls_on(shift.days, ordinal)]
+    opened = open_on(window, ordinal, calendar)
+    return [
+        (span, frozenset(shift.staff))
+        for shift in shifts
+        for span in (opened if shift.hours is None else hours_on(shift.hours, ordinal, calendar))
+    ]
+
+
+def open_on(window: Window | None, ordinal: int, calendar: Calendar) -> list[Interval]:
+    """Open hours of a date with lunch duty: on duty the hours are added, on other days they are taken out (A5)."""
+    spans = calendar.office_spans(ordinal)
+    if window is None or window.lunch is None or not spans:
+        return union(spans)
+    lunch = hours_on(window.lunch.hours, ordinal, calendar)
+    return union([*spans, *lunch]) if falls_on(window.lunch.days, ordinal) else minus(spans, lunch)
+
+
+def on_duty(
+    shifts: Sequence[tuple[Interval, frozenset[str]]], leaves: Sequence[Leave]
+) -> list[tuple[Interval, frozenset[str], frozenset[str]]]:
+    """Spans with whom the roster names and who of them, or of their substitutes, is there; without gaps inside shifts."""
+    edges = sorted(
+        {edge for span, _ in shifts for edge in span} | {e for x in leaves for e in (x.start, x.end)}
+    )
+    result = []
+    for start, end in pairwise(edges):
+        named = frozenset().union(*(staff for (a, b), staff in shifts if a <= start and end <= b))
+        if named:
+            away = [leave for leave in leaves if leave.start <= start and end <= leave.end]
+            gone = {leave.staff for leave in away}
+            stand_in = {leave.substitute for leave in away if leave.staff in named and leave.substitute}
+            result.append(((start, end), named, frozenset((named | stand_in) - gone)))
+    return result
+
+
+def hours_of_person(staff: str, centre: Centre, ordinal: int) -> list[Interval]:
+    """When a person is expected: his shifts where a roster names him, else the hours of his window or of the centre."""
+    mine = [window for window in centre.windows if staff in window.staff or staff in _rostered(window)]
+    listed = [window for window in mine if window.roster is not None]
+    if listed:
+        return union(
+            span
+            for window in listed
+            for span, named in shifts_on(window, ordinal, centre.open_time(window.id))
+            if staff in named
+        )
+    if mine:
+        return open_on(mine[0], ordinal, centre.open_time(mine[0].id))
+    return union(centre.working_time.office_spans(ordinal))
+
+
+def _rostered(window: Window) -> set[str]:
+    return {person for shift in window.roster or () for person in shift.staff}
+
+
+def windows_of_person(staff: str, centre: Centre) -> list[str]:
+    """Every window that names a person: its staff, its roster, its posts."""
+    return [
+        window.id
+        for window in centre.windows
+        if staff in window.staff or staff in {person for _, person in window.named()}
+    ]
