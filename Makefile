@@ -8,7 +8,7 @@ SPEED  ?= 60
 ARGS   ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo check test bench clean
+.PHONY: help install install-dev demo lint check test bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,18 +20,20 @@ install-dev: $(VENV)/.installed-dev  ## … and what the tests and checks need
 demo: $(VENV)/.installed  ## the whole system with a demo centre, until Ctrl-C (PORT=, SPEED=, DATA=, ARGS=)
 	@exec $(RUN) mingjing demo --data "$(DATA)" --port $(PORT) --speed $(SPEED) $(ARGS)
 
-check: $(VENV)/.installed-dev  ## format, lint, types, import arrows, fast tests
+lint: $(VENV)/.installed-dev  ## format, lint, types, import arrows
 	$(RUN) ruff format --check .
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(VENV)/bin/lint-imports
+
+check: lint  ## … and the fast tests
 	$(RUN) pytest -q -m "not slow and not process and not browser and not kafka"
 
 test: $(VENV)/.installed-dev  ## every test (under 10 minutes on 2 cores)
 	$(RUN) pytest -q $(ARGS)
 
-bench: $(VENV)/.installed-dev  ## the benchmarks; writes what it measured to standard output
-	@for file in benchmarks/[a-z]*.py; do echo "== $$file"; $(RUN) benchmarks.$$(basename $$file .py) $(ARGS) || exit 1; done
+bench: $(VENV)/.installed-dev  ## every figure in one run: benchmarks/results/figures.json and .html (ARGS=--quick)
+	$(RUN) benchmarks $(ARGS)
 
 clean:  ## remove the environment, caches and the demo's data
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo-data
