@@ -8,7 +8,7 @@ from typing import Any
 
 from detectors.acceptance import Start, find_start, judge_acceptance
 from detectors.case_families import judge_without_steps, wanted_judges
-from detectors.confidence import describe_confidence
+from detectors.case_grade import describe_confidence
 from detectors.course import Course, follow, judge_extensions
 from detectors.delivery import judge_delivery
 from detectors.handling_time import describe_handling_time
