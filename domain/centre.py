@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, StrictInt, model_validator
 
+from domain.finding_clocks import FindingSettings
 from domain.model import Code as Code
 from domain.model import Days as Days
 from domain.model import Model, Spans, Weekday, added
@@ -217,6 +218,8 @@ class Centre(Model):
     cameras: list[Camera] = Field(default_factory=list)
     presence: PresenceSettings = Field(default_factory=PresenceSettings)
     messages: MessageSettings = Field(default_factory=MessageSettings)
+    #: Clocks of answers and appeals; None: the defaults.
+    findings: FindingSettings | None = added()
 
     @model_validator(mode="after")
     def _name_the_order(self) -> Self:

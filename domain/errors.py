@@ -9,7 +9,8 @@
     │   ├── EventError              one event: code, field, reason (goes to the dead letters)
     │   ├── SettingsError           an environment variable or option
     │   ├── MediaError              a video, posts file or camera address
-    │   └── ModelError              a detector model: missing, wrong checksum
+    │   ├── ModelError              a detector model: missing, wrong checksum
+    │   └── StepRefusedError        a step in the life of a finding may not be taken
     ├── CalendarError            1  working time cannot be computed
     ├── StoreError               1  the database cannot be used
     ├── LogError                 1  the event log cannot be used
@@ -89,6 +90,19 @@ class MediaError(InputError):
 
 class ModelError(InputError):
     """A detector model is missing or is not the pinned one."""
+
+
+class StepRefusedError(InputError):
+    """A step in the life of a finding may not be taken: not by this person, not in this state, or not any more.
+
+    Args:
+        code: ``role``, ``own_cause``, ``stale``, ``revoked``, ``state``, ``late``, ``cause``, ``text``, ``rule``, ``subject``.
+        reason: one sentence.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code, self.reason = code, reason
+        super().__init__(reason)
 
 
 class CalendarError(MingjingError):

@@ -62,6 +62,9 @@ COMMANDS: dict[str, Command] = {
     "trace": Command(
         "mingjing.trace:trace_command", "查找 · Where an event, a case or a finding is on its way"
     ),
+    "finding": Command(
+        "mingjing.finding:app", "监察发现 · The life of a finding: show, answer, appeal, decide, rectify, close"
+    ),
     "version": Command("mingjing.commands:version", "版本 · Print the version"),
 }
 
