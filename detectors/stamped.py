@@ -69,25 +69,30 @@ def judge_stamped(case: Case, centre: Centre) -> list[Claim]:
         claims.append(
             happened(TOGETHER, "notice", group[-1].at, partial(_explain, sign, group, case, centre))
         )
-    zero = zero_stages(case)
-    if settings.zero_stages is not None and len(zero) >= settings.zero_stages:
+    zero, walked = stage_ends(case)
+    enough = len(zero) >= settings.zero_share * (len(zero) + len(walked))
+    if settings.zero_stages is not None and len(zero) >= settings.zero_stages and enough:
         at = zero[settings.zero_stages - 1].at
         claims.append(happened(ZERO, "notice", at, partial(_explain, "zero_stages", zero, case, centre)))
     return claims
 
 
-def zero_stages(case: Case) -> list[Step]:
-    """The ends of stages that fall into the second of their beginning. A stage without a beginning is not one."""
-    found: list[Step] = []
+def stage_ends(case: Case) -> tuple[list[Step], list[Step]]:
+    """The ends of stages that fall into the second of their beginning, and those that do not.
+
+    Of a stage without a beginning nobody knows how long it took.
+    """
+    zero: list[Step] = []
+    walked: list[Step] = []
     started: dict[str, datetime] = {}
     for step in case.steps:
         if step.kind == "case.stage_started":
             started[str(step.event.data["stage"])] = _second(step.at)
         elif step.kind == "case.stage_finished":
             begun = started.pop(str(step.event.data["stage"]), None)
-            if begun is not None and begun == _second(step.at):
-                found.append(step)
-    return found
+            if begun is not None:
+                (zero if begun == _second(step.at) else walked).append(step)
+    return zero, walked
 
 
 def _same_second(acts: Sequence[Step], least: int | None) -> list[Step]:

@@ -46,7 +46,8 @@ class TruthfulnessSettings(FamilySettings):
     ``same_second``: so many acts of a case in one second were stamped, not done (P4: acceptance, review and closing with
     the moment of closing). ``whole_course``: minutes; a case accepted, reviewed and closed within them was not reviewed;
     immediate cases (``case_type: immediate``) are. ``zero_stages``: stages of one case that end in the second in which
-    they begin; the national standard allows one without an end to be written so (N1). ``handlers``: staff must be
+    they begin; the national standard allows one without an end to be written so (N1), so ``zero_share`` of those whose
+    beginning is known must be. ``handlers``: staff must be
     among the people of the centre, where it lists any; ``machines`` are codes of programs. ``last_days``: a
     suspension in the last so many working days of a limit, or after it. ``suspensions``: more than so many in a case,
     or one of them twice for one ground. ``trace``: a finished case must name a window somewhere.
@@ -57,6 +58,7 @@ class TruthfulnessSettings(FamilySettings):
     same_second: Annotated[StrictInt, Field(ge=2, le=100)] | None = 3
     whole_course: Annotated[float, Field(ge=0, le=1440)] | None = 5
     zero_stages: Annotated[StrictInt, Field(ge=1, le=100)] | None = 2
+    zero_share: float = Field(default=0.5, ge=0, le=1)
     handlers: bool = True
     machines: tuple[Code, ...] = ("system", "auto")
     last_days: Days | None = 1
