@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from detectors import entry_batches, fees, unattached
+from detectors import (
+    attendance,
+    complaints,
+    entry_batches,
+    fees,
+    intermediaries,
+    ratings,
+    trading,
+    unattached,
+)
 from detectors.family import Family
 from domain.centre import Centre
 from domain.events import Event
 
 FAMILIES: tuple[Family, ...] = (
+    attendance.FAMILY,
     unattached.CERTIFICATE_FAMILY,
+    complaints.FAMILY,
     entry_batches.FAMILY,
     fees.FAMILY,
+    intermediaries.FAMILY,
+    ratings.FAMILY,
     unattached.TICKET_FAMILY,
+    trading.FAMILY,
 )
 
 
