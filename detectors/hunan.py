@@ -8,6 +8,7 @@ explanation shows the statutory count beside its own. What the documents leave o
 
 * It is documented for working days. A case with an explicit deadline, or a limit in calendar days, keeps the statutory count.
 * A special procedure without announced days stops the clock from its begin to its resume.
+* Of one that began before the acceptance, what is left of it counts.
 * What begins after a deadline has passed does not move it (as rule 5 has it for extensions): an open card stays.
 """
 
@@ -108,12 +109,34 @@ def follow_profile(case: Case, start: Start, course: Course, centre: Centre) -> 
         account(course.legal.limit if course.legal else None),
         account(course.promised.limit if course.promised else None),
     )
+    _open_at_start(made, case, start.step, centre.working_time)
     for step in case.running[start.step.index :]:
         if step is start.step or step.kind in MOVERS:
             if step is not start.step:
                 _move(made, step)
             made.states.append(ProfileState(step.at, _mark(made.promised, clock), _mark(made.legal, clock)))
     return made
+
+
+def _open_at_start(made: ProfileCourse, case: Case, start: Step, calendar: Calendar) -> None:
+    """Of a special procedure that began before the acceptance and goes on, what is left counts."""
+    going_on: list[Step] = []
+    for step in case.running[: start.index]:
+        if step.kind == "case.resumed":
+            going_on.clear()
+        elif step.kind == "case.suspended":
+            going_on.append(step)
+    for step in going_on:
+        days = step.event.data.get("days")
+        own = OfficeClock(step.at, calendar)
+        left = None if days is None else max(Fraction(0), own.start + days - own.position(start.at))
+        for account in (made.legal, made.promised):
+            if account is None:
+                continue
+            if left is None:
+                account.stopped_at = made.clock.start
+            elif left:
+                account.move(step, left)
 
 
 def _move(made: ProfileCourse, step: Step) -> None:

@@ -144,6 +144,15 @@ def test_one_without_days_stops_the_clock_until_it_is_resumed():
     assert cards(*events, resumed)[-1] == ("legal", "10-31 16:00:01", "10-31 16:00")
 
 
+def test_of_one_that_began_before_the_acceptance_the_rest_counts():
+    accepted = event("accepted", START)
+    announced = event("suspended", "2018-10-12 10:00", days=3)  # a Friday: two days of it are left
+    assert cards(announced, accepted)[-1] == ("legal", "10-31 10:00:01", "10-31 10:00")
+    open_ended, resumed = event("suspended", "2018-10-12 10:00"), event("resumed", "2018-10-17 10:00")
+    assert cards(open_ended, accepted, resumed)[-1] == ("legal", "10-31 10:00:01", "10-31 10:00")
+    assert cards(open_ended, event("resumed", "2018-10-15 09:00"), accepted)[-1][2] == "10-29 10:00"
+
+
 def test_what_begins_after_a_deadline_does_not_take_its_card_back():
     events = [event("accepted", START), event("suspended", "2018-10-25 10:00", days=3)]
     assert cards(*events)[1:] == [
