@@ -65,6 +65,9 @@ COMMANDS: dict[str, Command] = {
     "finding": Command(
         "mingjing.finding:app", "监察发现 · The life of a finding: show, answer, appeal, decide, rectify, close"
     ),
+    "scores": Command(
+        "mingjing.scores:scores_command", "评分 · Scores, rates and ranks of a month, quarter or year"
+    ),
     "version": Command("mingjing.commands:version", "版本 · Print the version"),
 }
 

@@ -1,0 +1,150 @@
+"""``mingjing scores``: out of a file and out of the database the same figures."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+import yaml
+
+from detectors.scores.periods import parse_period
+from domain.centre_file import parse_centre
+from domain.centres import Centres
+from domain.clock import FakeClock
+from domain.events import parse_line
+from mingjing.cli import main
+from mingjing.scores import book_of_database, books_of_file, ranked
+from store.connection import connect
+from store.ingest import write_events
+from streams.rule_loop import RuleLoop
+from tests.detectors.making import at
+
+FILE = {
+    "centre": {"id": "530502", "name": "隆阳区政务服务中心"},
+    "rules": {"scores": {"minimum_sample": 1, "early": None, "shorter": None}},
+    "items": [{"code": "A", "legal_limit": {"days": 10}, "promised_limit": {"days": 7}}],
+    "departments": [{"id": "D1", "name": "公安"}, {"id": "D2", "name": "税务"}],
+    "windows": [{"id": "A01", "department": "D1"}, {"id": "A02", "department": "D2"}],
+}
+CENTRE = parse_centre(yaml.safe_dump(FILE, allow_unicode=True))
+NOVEMBER = parse_period("month", "2026-11", CENTRE.zone)
+
+
+def line(number, kind, when, case, window, **data):
+    return json.dumps(
+        {
+            "event_id": str(number), "kind": kind, "occurred_at": f"2026-{when}:00+08:00", "source": "s", "case": case,
+            "item": "A", "window": window, "staff": f"clerk-{window}", "data": data,
+        }
+    ).encode()  # fmt: skip
+
+
+# D1: one in time, one that passes both deadlines; D2: one voided, one rated. Promised 7, legal 10 working days.
+LINES = [
+    line(1, "case.accepted", "11-02T09:30", "c1", "A01"),
+    line(2, "case.closed", "11-04T10:00", "c1", "A01"),
+    line(3, "case.accepted", "11-02T09:30", "c2", "A01"),
+    line(4, "case.accepted", "11-02T09:30", "c3", "A02"),
+    line(5, "case.closed", "11-03T10:00", "c3", "A02", result="voided"),
+    line(6, "case.accepted", "11-02T09:30", "c4", "A02"),
+    line(7, "case.closed", "11-03T11:00", "c4", "A02"),
+    line(8, "rating.given", "11-03T12:00", "c4", "A02", level=1),
+    line(9, "rating.given", "11-18T12:00", "c3", "A02", level=3, channel="default"),
+]
+
+
+@pytest.fixture
+def run(tmp_path, capsys):
+    def call(*options, lines=LINES):
+        (tmp_path / "centre.yaml").write_text(yaml.safe_dump(FILE, allow_unicode=True), "utf-8")
+        (tmp_path / "events.jsonl").write_bytes(b"\n".join(lines))
+        with pytest.raises(SystemExit) as end:
+            main(["scores", str(tmp_path / "centre.yaml"), *options])
+        return end.value.code, capsys.readouterr()
+
+    return call
+
+
+def test_the_figures_of_a_month(run, tmp_path):
+    status, said = run("--month", "2026-11", "--events", str(tmp_path / "events.jsonl"), "--json")
+    assert status == 0, said.err
+    second, first = sorted(map(json.loads, said.out.splitlines()), key=lambda row: row["id"])
+    assert (first["id"], first["name"], first["rank"], first["of"], first["score"]) == (
+        "D2",
+        "税务",
+        1,
+        2,
+        100,
+    )
+    # Yellow and red of c2; its one warning is not three in a row.
+    assert (second["id"], second["rank"], second["score"]) == ("D1", 2, 85)
+    assert {part["what"]: part["points"] for part in second["lines"]} == {
+        "time_limit.legal": -10,
+        "time_limit.promised": -5,
+    }
+    rate = second["rates"]["completion"]
+    assert [rate[name] for name in ("value", "good", "whole", "asked", "coverage")] == [0.5, 1, 2, 2, 1.0]
+    assert rate["interval"] == pytest.approx([0.0945, 0.9055], abs=1e-4)
+    assert second["rates"]["satisfaction"]["value"] is None
+    assert (first["counts"]["voided"], first["counts"]["default_ratings"], first["counts"]["ratings"]) == (
+        1,
+        1,
+        1,
+    )
+    assert (first["rates"]["completion"]["good"], first["rates"]["completion"]["whole"]) == (1, 1)
+    assert (second["used"]["median"], second["peers"]["median"]) == (0.2, 0.1)
+
+
+def test_in_words(run, tmp_path):
+    status, said = run("--month", "2026-11", "--events", str(tmp_path / "events.jsonl"), "--by", "window")
+    assert status == 0, said.err
+    assert "1/2  100.00 合格  A02" in said.out
+    assert "-10  time_limit.legal ×1" in said.out
+    assert "满意率 100.0%（1/1" in said.out
+    assert "默认好评 1" in said.out
+
+
+def test_a_month_without_anything_says_nothing_good(run, tmp_path):
+    status, said = run("--month", "2026-01", "--events", str(tmp_path / "events.jsonl"), "--json")
+    assert (status, said.out) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ((), "give one of --month, --quarter, --year"),
+        (("--month", "2026-1"), "--month: '2026-1'"),
+        (("--month", "2026-11", "--by", "moon"), "--by: 'moon'"),
+        (("--month", "2026-11", "--events", "nowhere.jsonl"), "nowhere.jsonl"),
+    ],
+)
+def test_what_cannot_be_used_is_named(run, options, says):
+    status, said = run(*options)
+    assert status == 2
+    assert says in said.err
+
+
+@pytest.mark.postgres
+def test_the_database_gives_the_same(database):
+    now = at("11-27 18:00")
+    with connect(database, autocommit=True) as connection:
+        events = [parse_line(raw) for raw in LINES]
+        write_events(connection, events, centre="530502", now=at("11-03 12:00"))
+        loop = RuleLoop(database, CENTRE, FakeClock(now))
+        loop.tick(now)
+        loop.close()
+        book = book_of_database(connection, CENTRE, NOVEMBER, NOVEMBER.until - timedelta(seconds=1))
+        ((places, _),) = ranked([book], NOVEMBER, "department")
+        ((expected, _),) = ranked(books_of_file(Centres.of(CENTRE), LINES, NOVEMBER), NOVEMBER, "department")
+        # A silent feed is a finding of the live system that belongs to no department.
+        places = [place for place in places if place.card.key]
+        assert [place.card.counts for place in places] == [place.card.counts for place in expected]
+        assert [place.card.rates for place in places] == [place.card.rates for place in expected]
+        assert [place.card.score for place in places] == [place.card.score for place in expected]
+        connection.execute("update finding set life = 'appealed' where severity = 'red'")
+        connection.execute("update finding set state = 'revoked' where severity = 'yellow'")
+        book = book_of_database(connection, CENTRE, NOVEMBER, now)
+        ((places, _),) = ranked([book], NOVEMBER, "window")
+        (worst,) = [place.card for place in places if place.card.key == "A01"]
+        assert (worst.score.value, worst.score.if_revoked, worst.counts["revoked_yellow"]) == (90, 100, 1)
