@@ -22,7 +22,7 @@ from typing import Any
 
 from detectors.acceptance import Start
 from detectors.course import MOVERS, Course, explain_deadline
-from detectors.limits import iso
+from detectors.limits import date_list, iso
 from detectors.office_clock import OfficeClock
 from detectors.suspension import RULE as OVERRUN
 from detectors.suspension import Suspension, describe_suspension
@@ -291,9 +291,21 @@ def _explain(
             for step, days in account.moved
             if step.at <= upto
         ]
-        count = min(int(mark.goal - clock.start), 60)
-        full = (clock.reached(clock.start + day) for day in range(1, count + 1))
-        row["days_full"] = [calendar.local(moment).isoformat() for moment in full if moment is not None]
+        row |= full_days(clock, mark.goal)
+    return row
+
+
+def full_days(clock: OfficeClock, goal: Fraction) -> dict[str, Any]:
+    """The date on which each day of the count was full, and the first 60 moments."""
+    count = int(goal - clock.start)
+    moments = [m for m in (clock.reached(clock.start + day) for day in range(1, count + 1)) if m is not None]
+    dates = [clock.calendar.local_date(moment) for moment in moments]
+    row: dict[str, Any] = {
+        "counted_days": date_list(dates),
+        "days_full": [clock.calendar.local(moment).isoformat() for moment in moments[:60]],
+    }
+    if clock.first_day not in dates:
+        row["first_day_out"] = iso(clock.first_day)
     return row
 
 
@@ -311,10 +323,13 @@ def judge_special_procedures(suspensions: tuple[Suspension, ...], centre: Centre
         if end is None or grave is None:
             continue
 
-        def explain(suspension: Suspension = suspension, mark: Mark = end) -> dict[str, Any]:
+        def explain(
+            suspension: Suspension = suspension, mark: Mark = end, clock: OfficeClock = clock
+        ) -> dict[str, Any]:
             row = describe_suspension(suspension, calendar)
             used_up, statutory = calendar.local(mark.due).isoformat(), suspension.used_up
             row |= {"profile": PROFILE, "arithmetic": ARITHMETIC, "used_up": used_up, "articles": ARTICLE}
+            row |= full_days(clock, mark.goal)
             row["statutory"] = {"used_up": statutory and calendar.local(statutory).isoformat()}
             return row
 

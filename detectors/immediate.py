@@ -42,6 +42,7 @@ def judge_immediate(
             "start": calendar.local(begin).isoformat(),
             "started_by": {"kind": start.step.kind, "event_id": start.step.event.event_id},
             "due_day": iso(ordinal),
+            "counted_days": [iso(ordinal)],
             "deadline": calendar.local(due).isoformat(),
             "excluded": explain_excluded(suspensions, first + 1, ordinal, upto, calendar, calendar.deadline),
             "calendar": calendar.version,

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from detectors.course import Course
-from detectors.hunan import ARITHMETIC, PROFILE
-from detectors.limits import Clock, Due, explain_due, find_due, working_days
+from detectors.hunan import ARITHMETIC, PROFILE, full_days
+from detectors.limits import Clock, Due, explain_due, find_due, iso, working_days
 from detectors.office_clock import OfficeClock
 from detectors.suspension import Excluded, Suspension, explain_excluded
 from detectors.verdict import TICK, Claim
@@ -82,6 +82,8 @@ def days_from(start: datetime, days: int, centre: Centre) -> Deadline | None:
                 "start": calendar.local(start).isoformat(),
                 "limit": {"days": days, "unit": "working_day"},
                 "deadline": calendar.local(reached).isoformat(),
+                "due_day": iso(calendar.local_date(reached)),
+                **full_days(clock, clock.start + days),
                 "calendar": calendar.version,
                 "articles": "",
             }

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from math import ceil
 
 import pytest
+from chinese_calendar import is_workday
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tests.detectors.making import at, centre, event, judge, one, rows, show
+from detectors.time_limit import LEGAL, NOTICE, PROMISED
+from tests.detectors.making import CHINA, at, centre, event, judge, one, rows, show
 
 HUNAN = {"profile": "hunan-2018"}
 ITEMS = [
@@ -55,7 +60,8 @@ def test_both_dates_stand_side_by_side():
     explain = one(verdict, "time_limit.legal").explain
     assert explain["deadline"] == "2018-10-29T10:00:00+08:00"
     assert explain["statutory"]["deadline"] == "2018-10-29T17:00:00+08:00"
-    assert len(explain["days_full"]) == len(explain["statutory"]["counted_days"]) == 10
+    assert len(explain["days_full"]) == 10
+    assert explain["counted_days"] == explain["statutory"]["counted_days"]
     assert explain["days_full"][0] == "2018-10-16T10:00:00+08:00"
     json.dumps(explain)
     status = verdict.status
@@ -63,6 +69,38 @@ def test_both_dates_stand_side_by_side():
         "2018-10-29 10:00",
         "2018-10-29 17:00",
     )
+
+
+def office_seconds(start, until):
+    """By the book: P2's four points, a date at a time."""
+    seconds, day = 0, start.date()
+    while day <= until.date():
+        for begin, end in (((9, 0), (12, 0)), ((13, 30), (17, 0))) if is_workday(day) else ():
+            opened = datetime.combine(day, time(*begin), CHINA)
+            closed = datetime.combine(day, time(*end), CHINA)
+            seconds += max(0.0, (min(closed, until) - max(opened, start)).total_seconds())
+        day += timedelta(days=1)
+    return seconds
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 300 * 24 * 3600), st.integers(1, 40), st.integers(1, 40))
+def test_each_card_turns_at_the_second_at_which_the_documented_sum_does(seconds, promised, more):
+    """used = elapsed working days rounded up; warning from used - promised >= -2, yellow from >= 1, red from used - legal >= 1."""
+    start, legal = at("2018-01-02 00:00") + timedelta(seconds=seconds), promised + more
+    items = [{"code": "A", "legal_limit": {"days": legal}, "promised_limit": {"days": promised}}]
+    rules = centre(rules__time_limit=HUNAN, items=items)
+    found = {
+        f.rule: f for f in judge(event("accepted", start), now="2019-11-30 10:00", centre=rules).findings
+    }
+
+    def used(moment):
+        return ceil(office_seconds(start, moment) / (6.5 * 3600))
+
+    for rule, days, over in ((PROMISED, promised, 1), (LEGAL, legal, 1), (NOTICE, promised, -2)):
+        opened = found[rule].opened_at.astimezone(CHINA)
+        assert used(opened) - days >= over
+        assert opened == start or used(opened - timedelta(seconds=1)) - days < over
 
 
 def test_the_statutory_default_is_what_the_contract_says():
