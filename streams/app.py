@@ -142,13 +142,14 @@ def _add_heartbeat(
 
     async def beat() -> None:
         nonlocal beaten, behind
-        if time.monotonic() - beaten < HEARTBEAT_SECONDS and not behind:
-            return
         # A timer that raises ends the worker.
         try:
             detail = look()
-            # The rule loop waits while there is a backlog: that it is gone is said soon.
-            beaten, behind = time.monotonic(), detail["lag"] > BACKLOG
+            # The rule loop waits while there is a backlog: that it came, and that it is gone, is said soon.
+            was_behind, behind = behind, detail["lag"] > BACKLOG
+            if time.monotonic() - beaten < HEARTBEAT_SECONDS and not (behind or was_behind):
+                return
+            beaten = time.monotonic()
             await writer.run(lambda to: to.beat(ROLE, detail, instance))
         except Exception as error:
             log.debug("no heartbeat: %r", error)

@@ -7,8 +7,9 @@ commit is news and nothing more; it comes again with the next one.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
 from aiokafka.errors import KafkaError
@@ -17,13 +18,66 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode import Service
 
-#: Real seconds after which what a broker last said of a partition's end no longer counts. An idle fetch is answered
-#: after 1.5 s at the latest, so a partition that is followed is never that old.
+#: Real seconds after which what a broker last said of a partition's end no longer counts.
 END_KNOWN = 5.0
+#: How often brokers are asked for the ends. A fetch tells them too, but none is made of a partition while records of it
+#: wait here: ten thousand may come in meanwhile, and a case would be judged on half of its events.
+ASK_SECONDS = 0.2
+#: How long a broker may keep a fetch that finds nothing. aiokafka has one at a time with each broker: what a fetch of the
+#: quiet topics waits, the busy one waits too (Faust's 1.5 s halved the pace). Ten questions a second cost nothing.
+FETCH_WAIT_MS = 100
+#: How often a wait for records looks whether a partition is wanted again, whose records wait here already. Faust wants
+#: none of it while its buffer is full, and would sleep out its second though the buffer is empty long before.
+WANTED_AGAIN = 0.05
 
 
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Runs aiokafka's consumer in a thread of its own."""
+
+    #: End of each partition as a broker said it when asked, and when; replaced as a whole, because another thread reads.
+    _ends: Mapping[TP, tuple[int, float]] = {}
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._fetch_max_wait_ms = FETCH_WAIT_MS
+        return consumer
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,
+        max_records: int | None = None,
+    ) -> Any:
+        give_up = time.monotonic() + (timeout or 0.0)
+        while True:
+            left = max(0.0, give_up - time.monotonic())
+            # The set of wanted partitions changes under our hands, as buffers fill and drain.
+            records = await super()._fetch_records(
+                consumer, active_partitions, timeout=min(left, WANTED_AGAIN), max_records=max_records
+            )
+            if records or left <= WANTED_AGAIN or not self.consumer.flow_active:
+                return records
+
+    @Service.task
+    async def _follow_ends(self) -> None:
+        while not self.should_stop:
+            # In a task of the thread's own: as a call into it this would take a turn from fetches and commits.
+            if assigned := self.assignment():
+                await self.ask_for_ends(assigned)
+            await self.sleep(ASK_SECONDS)
+
+    async def ask_for_ends(self, partitions: Collection[TP]) -> None:
+        """Asks brokers where partitions end now; that none answered is told by :meth:`known_end`."""
+        try:
+            async with asyncio.timeout(END_KNOWN):
+                found = await self._ensure_consumer().end_offsets(list(partitions))
+        except Exception as error:
+            # Brokers are away or the partition is being moved; a task that raised would end the worker.
+            self.log.debug("The ends of partitions are not known: %r", error)
+            return
+        now = time.monotonic()
+        self._ends = {TP(tp.topic, tp.partition): (int(end), now) for tp, end in found.items()}
 
     async def subscribe(self, topics: Iterable[str]) -> None:
         await self.call_thread(self._know, sorted(topics))
@@ -67,12 +121,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         # Asked from another thread while a rebalance may take the partition away.
         try:
-            end, said_at = consumer.highwater(tp), consumer.last_poll_timestamp(tp)
+            fetched, polled_at = consumer.highwater(tp), consumer.last_poll_timestamp(tp)
         except (AssertionError, AttributeError):
             return None
-        if end is None or said_at is None or time.time() - said_at / 1000 > END_KNOWN:
-            return None
-        return int(end)
+        asked, asked_at = self._ends.get(tp, (None, float("-inf")))
+        known = []
+        if asked is not None and time.monotonic() - asked_at <= END_KNOWN:
+            known.append(asked)
+        if fetched is not None and polled_at is not None and time.time() - polled_at / 1000 <= END_KNOWN:
+            known.append(int(fetched))
+        return max(known, default=None)
 
     def next_offset(self, tp: TP) -> int | None:
         """The offset that is fetched next; None while it is not known."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ class FakeKafka:
         self.error: Exception | None = None
         self.end: int | None = 250
         self.polled_ms: int | None = int(time.time() * 1000)
+        self.asked_end: int | Exception = 250
         self._client = self._subscription = self._coordinator = self
         self._metadata_snapshot = {"case-events": 4}
         self.subscription = None
@@ -53,6 +56,11 @@ class FakeKafka:
 
     def last_poll_timestamp(self, tp: TP) -> int | None:
         return self.polled_ms
+
+    async def end_offsets(self, partitions: list[TP]) -> dict[TP, int]:
+        if isinstance(self.asked_end, Exception):
+            raise self.asked_end
+        return dict.fromkeys(partitions, self.asked_end)
 
 
 class Bench:
@@ -139,6 +147,51 @@ def test_an_end_that_nobody_has_confirmed_lately_is_not_known(tmp_path: Path) ->
             bench.kafka.polled_ms = polled
             assert bench.consumer.known_end(PLACE) is None
             assert progress.detail()["reads"] == []
+
+    in_loop(tmp_path, body)
+
+
+def test_an_end_is_asked_for_where_no_fetch_says_it(tmp_path: Path) -> None:
+    async def body(bench: Bench) -> None:
+        thread = bench.consumer._thread
+        bench.kafka.asked_end = 9000
+        await thread.ask_for_ends({PLACE})
+        assert bench.consumer.known_end(PLACE) == 9000  # the last fetch knew of 250
+        bench.kafka.polled_ms = None
+        assert bench.consumer.known_end(PLACE) == 9000
+        bench.kafka.asked_end = KafkaConnectionError()
+        await thread.ask_for_ends({PLACE})  # ends nothing
+        thread._ends = {tp: (end, at - END_KNOWN - 1) for tp, (end, at) in thread._ends.items()}
+        assert bench.consumer.known_end(PLACE) is None
+        bench.kafka.polled_ms = int(time.time() * 1000)
+        assert bench.consumer.known_end(PLACE) == 250
+
+    in_loop(tmp_path, body)
+
+
+def test_records_that_wait_are_taken_soon_after_their_partition_is_wanted_again(tmp_path: Path) -> None:
+    async def body(bench: Bench) -> None:
+        wanted: set[TP] = set()
+
+        class Fetcher:
+            _closed = False
+            _subscriptions = SimpleNamespace(fetch_context=nullcontext)
+
+            async def fetched_records(self, partitions: set[TP], timeout: float, max_records: Any) -> Any:
+                if PLACE not in partitions:
+                    await asyncio.sleep(timeout)  # as aiokafka does: only a fetch that ends would wake it
+                return {PLACE: ["record"]} if PLACE in partitions else {}
+
+        kafka: Any = SimpleNamespace(_closed=False, _fetcher=Fetcher())
+        bench.consumer.can_resume_flow.set()
+        bench.consumer.flow_active = True
+        asyncio.get_running_loop().call_later(0.1, wanted.add, PLACE)
+        started = time.monotonic()
+        found = await bench.consumer._thread._fetch_records(kafka, wanted, timeout=10)
+        assert found == {PLACE: ["record"]}
+        assert time.monotonic() - started < 5
+        wanted.clear()
+        assert await bench.consumer._thread._fetch_records(kafka, wanted, timeout=0.12) == {}
 
     in_loop(tmp_path, body)
 

@@ -101,6 +101,23 @@ def test_brokers_that_are_away_for_longer_than_a_session_are_waited_for(house: H
     assert worker.poll() is None  # the same one
 
 
+@pytest.mark.parametrize("log_kind", [pytest.param("kafka", marks=pytest.mark.kafka)])
+def test_a_backlog_is_known_while_nothing_of_it_was_fetched(house: House) -> None:
+    house.slow.touch()
+    house.publish(0, 6000)
+    house.start()
+    eventually(lambda: house.stored() >= 100)
+    # The first of these lie fetched and unwanted before the worker's full buffer: no fetch is made meanwhile.
+    house.publish(6000, 100)
+    started = time.monotonic()
+    eventually(lambda: time.monotonic() - started > 0.5)
+    house.publish(6100, 6000)
+    lag = "SELECT json_extract(detail, '$.lag') FROM beat"
+    # Cases judged now would be judged on half of their events.
+    eventually(lambda: read(house.store, lag)[0][0] > 6100, 10)
+    assert house.stored() < 6000  # before it came to what lay fetched
+
+
 @pytest.mark.parametrize("log_kind", ["local"])  # nothing of it depends on the log
 def test_a_fault_of_the_program_ends_the_worker_and_loses_nothing(house: House) -> None:
     bug = house.folder / "store.bug"
