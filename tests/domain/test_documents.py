@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.events import CASE_KINDS, KINDS, OTHER_KINDS
+from domain.rules.trading import TRAITS
 
 DOCS = Path(__file__).parents[2] / "docs"
 RULE = re.compile(r'"((?:time_limit|stage|acceptance|suspension|extension|delivery|parallel|lower_review|immediate|'
@@ -37,3 +38,21 @@ def test_every_rule_about_a_cases_time_and_procedure_is_documented(module):
     rules = set(RULE.findall(source))
     assert rules
     assert rules <= first_cells("rules.md")
+
+
+PEOPLE = re.compile(r'"((?:rating|complaint|staffing|attendance|commission|calendar|rule|camera)\.[a-z_]*[a-z])"')
+
+
+@pytest.mark.parametrize(
+    "module", ["ratings", "complaints", "staffing", "head_count", "attendance", "intermediaries", "blind"]
+)
+def test_every_rule_about_people_and_sources_is_documented(module):
+    source = (DOCS.parent / "detectors" / f"{module}.py").read_text("utf-8")
+    rules = set(PEOPLE.findall(source)) - KINDS
+    assert rules
+    assert rules <= first_cells("rules.md")
+
+
+def test_every_sign_of_collusion_is_documented():
+    signs = {f"bid.same_{trait}" for trait in TRAITS} | {"bid.price_near", "bid.price_regular"}
+    assert signs == {name for name in first_cells("rules.md") if name.startswith("bid.")}
