@@ -53,6 +53,19 @@ def test_every_rule_about_people_and_sources_is_documented(module):
     assert rules <= first_cells("rules.md")
 
 
+TRUTH = re.compile(r'"((?:fees|both_doors|truthfulness)\.[a-z_]+)"')
+
+
+@pytest.mark.parametrize(
+    "module", ["fees", "both_doors", "late_entry", "stamped", "truthfulness", "entry_batches"]
+)
+def test_every_rule_about_fees_doors_and_truth_is_documented(module):
+    source = (DOCS.parent / "detectors" / f"{module}.py").read_text("utf-8")
+    rules = set(TRUTH.findall(source))
+    assert rules
+    assert rules <= first_cells("rules.md")
+
+
 def test_every_sign_of_collusion_is_documented():
     signs = {f"bid.same_{trait}" for trait in TRAITS} | {"bid.price_near", "bid.price_regular"}
     assert signs == {name for name in first_cells("rules.md") if name.startswith("bid.")}
