@@ -68,6 +68,13 @@ COMMANDS: dict[str, Command] = {
     "scores": Command(
         "mingjing.scores:scores_command", "评分 · Scores, rates and ranks of a month, quarter or year"
     ),
+    "why": Command(
+        "mingjing.why.command:why_command", "为什么发牌 · Why there is a card, day by day as on a calendar"
+    ),
+    "why-not": Command("mingjing.why.command:why_not_command", "为什么没有发牌 · Why a case has no card"),
+    "spot-check": Command(
+        "mingjing.spot_check:app", "抽查 · Random looks by people: plan, answer, report how good the findings are"
+    ),
     "version": Command("mingjing.commands:version", "版本 · Print the version"),
 }
 
