@@ -119,6 +119,7 @@ class Calendar:
         self._deadlines: dict[int, datetime] = {}
         self._openings: dict[int, datetime] = {}
         self._day_starts: dict[int, datetime] = {}
+        self._spans: dict[int, list[tuple[datetime, datetime]]] = {}
         # The same few moments of a case are asked for again and again while its deadlines are followed.
         self._dates: dict[datetime, int] = {}
         self._provisional: dict[tuple[int, int], bool] = {}
@@ -281,7 +282,13 @@ class Calendar:
         """Office hours of a date as UTC spans; none on a rest day."""
         if not self.is_working(ordinal):
             return []
-        return [(self.at_minute(ordinal, a), self.at_minute(ordinal, b)) for a, b in self.hours_of(ordinal)]
+        found = self._spans.get(ordinal)
+        if found is None:
+            hours = self.hours_of(ordinal)
+            found = self._spans[ordinal] = [
+                (self.at_minute(ordinal, a), self.at_minute(ordinal, b)) for a, b in hours
+            ]
+        return list(found)
 
     def after_office_time(self, start: datetime, span: timedelta, days: int = 31) -> datetime | None:
         """The moment by which ``span`` of office time has passed since ``start``; None if not within ``days`` days."""
