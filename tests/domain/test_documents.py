@@ -40,7 +40,9 @@ def test_every_rule_about_a_cases_time_and_procedure_is_documented(module):
     assert rules <= first_cells("rules.md")
 
 
-PEOPLE = re.compile(r'"((?:rating|complaint|staffing|attendance|commission|calendar|rule|camera)\.[a-z_]*[a-z])"')
+PEOPLE = re.compile(
+    r'"((?:rating|complaint|staffing|attendance|commission|calendar|rule|camera)\.[a-z_]*[a-z])"'
+)
 
 
 @pytest.mark.parametrize(
