@@ -103,7 +103,8 @@ def _judge_unentered(case: Case, centre: Centre, now: datetime) -> Verdict:
         case=case.number,
         window_at=lambda _: window,
     )
-    ahead += [moment for moment in (case.ahead, case.others_ahead) if moment is not None]
+    others = case.others_ahead if any(wanted_judges(centre)) else None
+    ahead += [moment for moment in (case.ahead, others) if moment is not None]
     findings.sort(key=lambda f: (f.opened_at, f.rule, f.finding_id))
     return Verdict(tuple(findings), min(ahead, default=None), {"phase": "new"})
 

@@ -167,7 +167,7 @@ def _over(account: _Account, since: Event, until: Event | None, centre: Centre) 
             "published": account.fee.model_dump(mode="json", exclude_none=True) if account.fee else None,
             "charged": str(charged),
             "allowed": str(allowed),
-            "charges": [_row(event, centre) for event in rows],
+            "charges": [_row(event, centre) for event in rows[:50]],
             "articles": ARTICLES[rule],
         }
 
