@@ -49,13 +49,16 @@ def stored_findings(
 ) -> dict[str, list[Finding]]:
     """What was said of each subject since its moment (None: ever), whatever became of it; for all subjects, also none."""
     rows = connection.execute(
-        f"select subject, revoked_person, {_COLUMNS} from finding join unnest(%s::text[], %s::timestamptz[]) as u (s, since)"
+        f"with u as (select * from unnest(%s::text[], %s::timestamptz[]) as u (s, since))"
+        f" select subject, revoked_person, false, {_COLUMNS} from finding join u"
+        " on subject = s and centre = %s and (since is null or opened_at >= since)"
+        f" union all select subject, null, true, {_COLUMNS} from shadow_finding join u"
         " on subject = s and centre = %s and (since is null or opened_at >= since)",
-        [list(subjects), list(subjects.values()), centre],
+        [list(subjects), list(subjects.values()), centre, centre],
     )
     found: dict[str, list[Finding]] = {subject: [] for subject in subjects}
-    for subject, revoked_person, *values in rows:
-        found[subject].append(replace(Finding(*values), revoked_person=revoked_person))
+    for subject, revoked_person, shadow, *values in rows:
+        found[subject].append(replace(Finding(*values), revoked_person=revoked_person, shadow=shadow))
     return found
 
 
@@ -147,7 +150,10 @@ class Said:
 
 
 def as_entries(said: Iterable[Said]) -> list[Entry]:
-    """What the evidence chain keeps of changes, in their order: each finding as it is from then on, with all its grounds."""
+    """What the evidence chain keeps of changes, in their order: each finding as it is from then on, with all its grounds.
+
+    What is not issued (``shadow``) is no evidence of anything.
+    """
     return [
         Entry(
             f"finding.{change.kind}",
@@ -157,6 +163,7 @@ def as_entries(said: Iterable[Said]) -> list[Entry]:
         )
         for each in said
         for change in each.changes
+        if not change.finding.shadow
     ]
 
 
@@ -182,6 +189,10 @@ def write_said(connection: Connection, said: Iterable[Said], now: datetime) -> N
     Raises:
         psycopg.IntegrityError, psycopg.DataError, ValueError: something cannot be written; then nothing is.
     """
+    said = list(said)
+    shadows = [each for each in said if any(change.finding.shadow for change in each.changes)]
+    if shadows:
+        write_shadows(connection, shadows, now)
     opened: list[tuple[object, ...]] = []
     places: dict[str, int] = {}
     changed: dict[str, tuple[object, ...]] = {}
@@ -189,6 +200,8 @@ def write_said(connection: Connection, said: Iterable[Said], now: datetime) -> N
     for each in said:
         for change in each.changes:
             finding = change.finding
+            if finding.shadow:
+                continue
             steps.append((finding.finding_id, change.kind, to_json(change.detail)))
             row = (*_row(finding), each.subject)
             if change.kind == "opened":
@@ -219,6 +232,26 @@ def write_said(connection: Connection, said: Iterable[Said], now: datetime) -> N
             "insert into finding_step (finding_id, at, step, detail) select f, %s, s, d::jsonb"
             " from unnest(%s::text[], %s::text[], %s::text[]) with ordinality as u (f, s, d, n) order by n",
             [now, *_turned(steps)],
+        )
+
+
+def write_shadows(connection: Connection, said: Iterable[Said], now: datetime) -> None:
+    """What families with ``shadow: true`` find: kept as it stands in a table of its own, without steps."""
+    rows: dict[str, tuple[object, ...]] = {}
+    for each in said:
+        for change in each.changes:
+            if change.finding.shadow:
+                rows[change.finding.finding_id] = (*_row(change.finding), each.subject)
+    if rows:
+        connection.execute(
+            f"insert into shadow_finding ({_COLUMNS}, subject, issued_at, updated_at)"
+            " select f, r, s, c, o, k, i, w, e, t, v, n, d, p, x::jsonb, j, %s, %s"
+            f" from unnest({_ARRAYS}) as u (f, r, s, c, o, k, i, w, e, t, v, n, d, p, x, j)"
+            " on conflict (finding_id) do update set item = excluded.item, window_id = excluded.window_id,"
+            " closed_at = excluded.closed_at, state = excluded.state, revoked_at = excluded.revoked_at,"
+            " revoked_reason = excluded.revoked_reason, due_at = excluded.due_at, provisional = excluded.provisional,"
+            " explain = excluded.explain, updated_at = excluded.updated_at",
+            [now, now, *_turned([row for _, row in sorted(rows.items())])],
         )
 
 

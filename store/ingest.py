@@ -7,11 +7,13 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 
 from domain.events import Event, content_hash, event_to_json
 from store.connection import Connection
 from store.dead_letters import Refusal, write_dead_letters
 from store.sources import note_sources
+from store.subjects import Linking, links_of, windows_among, write_links
 
 #: What each window.* event makes of the desk.
 DESKS = {"window.opened": "open", "window.paused": "paused", "window.closed": "closed"}
@@ -32,7 +34,12 @@ class WriteResult:
 
 
 def write_events(
-    connection: Connection, events: Sequence[Event], *, centre: str, now: datetime
+    connection: Connection,
+    events: Sequence[Event],
+    *,
+    centre: str,
+    now: datetime,
+    linking: Linking | None = None,
 ) -> WriteResult:
     """Writes a batch in one transaction: events, what is to be judged again, signs of life, conflicts as dead letters.
 
@@ -42,6 +49,7 @@ def write_events(
     Args:
         centre: code for events that name none.
         now: the system's moment, for events without ``received_at`` and for signs of life.
+        linking: what events speak of beside their case; None where no family of rules wants to know.
 
     Raises:
         psycopg.DataError, ValueError: a value PostgreSQL cannot keep (NUL, half a surrogate pair, NaN); nothing is
@@ -53,12 +61,14 @@ def write_events(
         # The first of two with the same key stands; sorting is stable.
         ordered = sorted(events, key=lambda event: (event.centre or centre, event.source, event.event_id))
         hashes = [content_hash(event) for event in ordered]
-        new = _insert(connection, ordered, hashes, centre, now)
+        new, arrived_at = _insert(connection, ordered, hashes, centre, now)
         conflicts, duplicates = _compare(connection, ordered, hashes, new, centre)
         fresh = [event for event, is_new in zip(ordered, new, strict=True) if is_new]
         if fresh:
             _mark_cases(connection, fresh, centre, now)
-            _mark_windows(connection, fresh, centre)
+            links = [] if linking is None else links_of(fresh, repeat(arrived_at), centre, linking)
+            _mark_windows(connection, fresh, centre, windows_among(links))
+            write_links(connection, links)
             connection.execute("select pg_notify('mingjing', 'event')")
         if conflicts:
             write_dead_letters(connection, (_conflict(event) for event in conflicts), now=now)
@@ -96,8 +106,8 @@ def _json(value: object) -> str:
 
 def _insert(
     connection: Connection, events: Sequence[Event], hashes: Sequence[bytes], centre: str, now: datetime
-) -> list[bool]:
-    """Writes the keys and, for those that are new, the events; says of each event whether it is new."""
+) -> tuple[list[bool], datetime]:
+    """Writes the keys and, for those that are new, the events; says of each event whether it is new, and when those arrived."""
     rows = connection.execute(
         "insert into event_key (centre, source, event_id, content_hash, arrived_at)"
         " select c, s, e, h, %s from unnest(%s::text[], %s::text[], %s::text[], %s::bytea[]) as u (c, s, e, h)"
@@ -111,6 +121,7 @@ def _insert(
         new.append(key in left)
         left.discard(key)  # of two in one batch only the first is new
     fresh = [event for event, is_new in zip(events, new, strict=True) if is_new]
+    arrived_at = now
     if fresh:
         columns = (
             [event.source for event in fresh],
@@ -126,17 +137,19 @@ def _insert(
             [event.staff for event in fresh],
             [_json(event.data) for event in fresh],
         )
-        connection.execute(
-            "insert into event (source, event_id, kind, occurred_at, entered_at, received_at, centre, window_id, case_id,"
+        placed = connection.execute(
+            "with placed as (insert into event (source, event_id, kind, occurred_at, entered_at, received_at, centre, window_id, case_id,"
             " item, staff, data, arrived_at)"
             # Never before the line up to which events are counted (store.aggregates), whatever the clock says.
             " select s, e, k, o, n, r, c, w, a, i, p, d::jsonb,"
             "   greatest(%s, (select upto from rollup where name = 'events')) from unnest(%s::text[],"
             " %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[], %s::text[],"
-            " %s::text[], %s::text[], %s::text[], %s::text[]) as u (s, e, k, o, n, r, c, w, a, i, p, d)",
+            " %s::text[], %s::text[], %s::text[], %s::text[]) as u (s, e, k, o, n, r, c, w, a, i, p, d) returning arrived_at) select max(arrived_at) from placed",
             [now, *columns],
-        )
-    return new
+        ).fetchone()
+        assert placed is not None
+        arrived_at = placed[0]
+    return new, arrived_at
 
 
 def _keys(events: Sequence[Event], centre: str) -> list[list[str]]:
@@ -211,9 +224,15 @@ def _mark_cases(connection: Connection, events: Iterable[Event], centre: str, no
     )
 
 
-def _mark_windows(connection: Connection, events: Iterable[Event], centre: str) -> None:
-    """Windows whose desk or staffing an event speaks of; of the desk the newest event by ``occurred_at`` counts."""
-    windows: dict[tuple[str, str], tuple[str | None, datetime | None]] = {}
+def _mark_windows(
+    connection: Connection, events: Iterable[Event], centre: str, also: Iterable[tuple[str, str]] = ()
+) -> None:
+    """Windows whose desk or staffing an event speaks of; of the desk the newest event by ``occurred_at`` counts.
+
+    Args:
+        also: centre and window of what concerns a window by the rules in force.
+    """
+    windows: dict[tuple[str, str], tuple[str | None, datetime | None]] = dict.fromkeys(also, (None, None))
     staffing = [each for each in events if each.window is not None and each.kind.startswith(STAFFING)]
     for event in sorted(staffing, key=lambda event: (event.occurred_at, event.event_id)):
         key = (event.centre or centre, event.window or "")

@@ -16,13 +16,14 @@ from domain.events import Event
 from domain.observations import PresenceSpan
 from store.connection import Connection
 
-Kind = Literal["case", "window", "source"]
+Kind = Literal["case", "window", "source", "subject"]
 
 #: Table and key column of each kind of subject.
 _TABLES: Mapping[Kind, tuple[str, str]] = {
     "case": ("case_state", "case_id"),
     "window": ("window_state", "window_id"),
     "source": ("source_state", "name"),
+    "subject": ("subject_state", "subject"),
 }
 
 
@@ -36,7 +37,8 @@ class Due:
 
     @property
     def subject(self) -> str:
-        return f"{self.kind}:{self.name}"
+        # What is no case, window or source has its kind in its name: 'complaint:17'.
+        return self.name if self.kind == "subject" else f"{self.kind}:{self.name}"
 
     @property
     def failures(self) -> int:
@@ -46,12 +48,13 @@ class Due:
 _CASE = "case_id, settings_id, judged_at, judged_events, ineffective, failures"
 _WINDOW = "window_id, presence, reason, since, seen_at, desk, desk_at, judged_at, failures"
 _SOURCE = "name, kind, source, last_at, state, silent_from, heard_at, judged_at, failures"
+_SUBJECT = "subject, judged_events, judged_at, failures"
 
 
 def claim_due(connection: Connection, kind: Kind, centre: str, now: datetime, limit: int) -> list[Due]:
     """Locks up to ``limit`` rows whose moment has come, those waiting longest first."""
     table, _ = _TABLES[kind]
-    columns = {"case": _CASE, "window": _WINDOW, "source": _SOURCE}[kind]
+    columns = {"case": _CASE, "window": _WINDOW, "source": _SOURCE, "subject": _SUBJECT}[kind]
     names = columns.split(", ")
     rows = connection.execute(
         f"select {columns} from {table} where centre = %s and look_at <= %s order by look_at limit %s"
@@ -83,7 +86,7 @@ class Arrival:
     event: Event
 
 
-_EVENT = "seq, event_id, kind, occurred_at, source, entered_at, received_at, centre, window_id, case_id, item, staff, data"
+COLUMNS = "seq, event_id, kind, occurred_at, source, entered_at, received_at, centre, window_id, case_id, item, staff, data"
 
 
 def events_of_cases(connection: Connection, centre: str, cases: Sequence[str]) -> dict[str, list[Arrival]]:
@@ -98,7 +101,7 @@ def events_of_cases(connection: Connection, centre: str, cases: Sequence[str]) -
     assert bounds is not None
     rows = connection.execute(
         # … and each in its own; "offset 0" keeps the planner from taking the cases together.
-        f"select found.* from case_state c cross join lateral (select {_EVENT} from event e"
+        f"select found.* from case_state c cross join lateral (select {COLUMNS} from event e"
         "   where e.centre = c.centre and e.case_id = c.case_id and e.arrived_at >= coalesce(c.events_from, '-infinity')"
         "     and e.arrived_at <= coalesce(c.events_until, 'infinity')"
         "     and e.arrived_at >= %s::timestamptz and e.arrived_at <= %s::timestamptz offset 0) as found"
@@ -127,7 +130,7 @@ def desk_events(
     if not since:
         return found
     rows = connection.execute(
-        f"select found.* from unnest(%s::text[], %s::timestamptz[]) as u (w, since) cross join lateral (select {_EVENT}"
+        f"select found.* from unnest(%s::text[], %s::timestamptz[]) as u (w, since) cross join lateral (select {COLUMNS}"
         "   from event e where e.centre = %s and e.window_id = w and e.kind like 'window.%%' and e.kind = any(%s)"
         "     and e.occurred_at >= u.since and e.arrived_at >= %s offset 0) as found order by seq",
         [
