@@ -38,8 +38,9 @@ DESK = {"window.opened": "open", "window.paused": "paused", "window.closed": "cl
 _ORDER = {"window.closed": 0, "window.paused": 1, "window.opened": 2}
 #: Every kind of event this judge can use; which windows one concerns says :func:`windows_of`.
 WANTED = frozenset(DESK) | STAFFING_KINDS
-#: How long before the time judged an event may lie and still matter to it: a leave is granted once and lasts.
-LOOK_BACK = timedelta(days=366)
+#: Kinds that matter long after they happened, and how long: a leave is granted once and lasts. Of the desk's kinds the last
+#: one before the time judged matters too, of all others only those of the days judged.
+LOOK_BACK = {"leave.granted": timedelta(days=366), "leave.ended": timedelta(days=366)}
 
 
 def windows_of(event: Event, centre: Centre) -> frozenset[str]:
@@ -70,8 +71,8 @@ def judge_absence(
         window: its id.
         spans: of its posts, complete from ``since`` on.
         window_events: ``window.opened | paused | closed`` of this window, with the last one before ``since``; with
-            ``rules.staffing`` also the other kinds of :data:`WANTED` that concern it, from :data:`LOOK_BACK` before
-            ``since`` on.
+            ``rules.staffing`` also the other kinds of :data:`WANTED` that concern it, from ``since`` less
+            :data:`LOOK_BACK` on.
         since: begin of the time judged; default the begin of ``now``'s local day. No run crosses office hours, so a
             day is enough; findings that opened before it are not spoken of and must be left as they are.
         seen_at: newest observation of any post, for spans that carry none of their own.

@@ -7,7 +7,7 @@ all are in :mod:`detectors.sources`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -62,6 +62,20 @@ def judge_calendar(centre: Centre, now: datetime, needed: Mapping[int, datetime]
     findings, ahead = settle(claims, now, centre=centre.centre.id, subject=f"calendar:{centre.calendar.base}")
     status = {"missing": [finding.explain["year"] for finding in findings]}
     return Verdict(tuple(findings), soonest(ahead), status)
+
+
+def needed_years(counted: Iterable[tuple[datetime, datetime]], centre: Centre) -> dict[int, datetime]:
+    """Unpublished years that due dates lie in or are counted through, each with the moment since when: for ``needed``.
+
+    Args:
+        counted: start and deadline of clocks, say of every open case.
+    """
+    calendar = centre.working_time
+    needed: dict[int, datetime] = {}
+    for start, due in counted:
+        for year in calendar.unpublished_years(calendar.local_date(start), calendar.local_date(due)):
+            needed[year] = min(start, needed.get(year, start))
+    return needed
 
 
 def _missing(year: int, calendar: Calendar) -> bool:

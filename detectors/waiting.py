@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from detectors.subject_events import moment
+from detectors.subject_events import moment, text_of
 from domain.centre import Centre, Window
 from domain.events import Event
 from domain.working_time import Calendar
@@ -30,15 +30,19 @@ def waiting_at(window: Window, events: Iterable[Event], calendar: Calendar, at: 
     """Who waits for a window at a moment; ``events`` may be any."""
     day = calendar.day_start(calendar.local_date(at))
     today = [event for event in events if event.kind in KINDS and day <= event.occurred_at <= at]
-    since: dict[str, datetime] = {}
+    since: dict[tuple[str, str | None], datetime] = {}
     for event in today:
         if event.kind == "queue.ticket_issued" and serves(window, event):
-            number = _ticket(event)
-            since[number] = min(since.get(number, moment(event)), moment(event))
+            key = (_ticket(event), text_of(event, "queue"))
+            since[key] = min(since.get(key, moment(event)), moment(event))
     for event in today:
-        begun = since.get(_ticket(event))
-        if event.kind != "queue.ticket_issued" and begun is not None and moment(event) >= begun:
-            del since[_ticket(event)]
+        if event.kind == "queue.ticket_issued":
+            continue
+        number, queue = _ticket(event), text_of(event, "queue")
+        # Whoever calls a number without its queue means the number, whichever queue it is of.
+        for key in [k for k in since if k[0] == number and (queue is None or k[1] in (None, queue))]:
+            if moment(event) >= since[key]:
+                del since[key]
     return Waiting(len(since), min(since.values(), default=None))
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors import blind
-from detectors.blind import Produced, judge_calendar, judge_camera, judge_family
+from detectors.blind import Produced, judge_calendar, judge_camera, judge_family, needed_years
 from domain.observations import PresenceSpan
 from domain.working_time import base_year
 from tests.detectors.making import at, centre
@@ -74,6 +74,18 @@ def test_a_published_year_is_not_missed():
 def test_a_calendar_of_weekends_only_needs_no_publication():
     free = centre(rules={"blind": {}}, calendar={"base": "none"})
     assert judge_calendar(free, at("2039-12-15 10:00")).findings == ()
+
+
+def test_which_years_due_dates_need():
+    clocks = [
+        (at("2039-12-20 10:00"), at("2040-01-10 17:00")),
+        (at("2039-11-20 10:00"), at("2040-01-05 17:00")),
+        (at("2024-12-20 10:00"), at("2025-01-10 17:00")),
+    ]
+    needed = needed_years(clocks, ON)
+    assert needed == {2039: at("2039-11-20 10:00"), 2040: at("2039-11-20 10:00")}
+    (first, second) = judge_calendar(ON, at("2039-11-20 10:00"), needed).findings
+    assert (first.explain["because"], second.explain["because"]) == ("season", "due_date")
 
 
 # ---- a family that stopped ---------------------------------------------------------------------------------------------

@@ -240,6 +240,21 @@ def test_tickets_of_other_queues_days_and_windows_do_not_wait_here():
     )
 
 
+def test_a_number_called_in_another_queue_still_waits_here():
+    rules = office(staff=["a"], queues=["tax"])
+    issued = ticket("ticket_issued", "09:01", "1", queue="tax")
+    assert (
+        judge(issued, ticket("called", "09:02", "1", queue="land"), rules=rules, now="09:12").status[
+            "waiting"
+        ]
+        == 1
+    )
+    assert (
+        judge(issued, ticket("called", "09:02", "1", queue="tax"), rules=rules, now="09:12").status["waiting"]
+        == 0
+    )
+
+
 def test_who_has_clocked_in_is_told():
     verdict = judge(ev("attendance.clock_in", "08:50", staff="a"), rules=TWO)
     assert (verdict.findings[0].explain["on_duty"], verdict.findings[0].explain["clocked_in"]) == (
