@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from domain.model import Code, Model, added
 from domain.rules import FamilySettings
 
 #: 承办, 审核, 批准: the three steps of approval in Guangdong's data standard of 2013 (N6).
 GUANGDONG = ("承办", "审核", "批准")
+
+
+def _each_once(names: Sequence[str]) -> Sequence[str]:
+    for name in names:
+        if list(names).count(name) > 1:
+            raise ValueError(f"'{name}' stands twice")
+    return names
+
+
+EachOnce = AfterValidator(_each_once)
 
 
 class ProcedureSettings(FamilySettings):
@@ -19,7 +32,7 @@ class ProcedureSettings(FamilySettings):
     ``data.receipt_no`` (L1 art. 32: dated, with the special seal).
     """
 
-    stage_order: Literal["guangdong-2013"] | tuple[Code, ...] | None = None
+    stage_order: Literal["guangdong-2013"] | Annotated[tuple[Code, ...], EachOnce] | None = None
     receipts: bool = True
 
     @property
@@ -32,6 +45,6 @@ class ProcedureSettings(FamilySettings):
 class ItemProcedure(Model):
     """Keys of an item that only ``rules.procedure`` reads."""
 
-    stage_order: list[Code] | None = added()
+    stage_order: Annotated[list[Code], EachOnce] | None = added()
     #: Everything an applicant has to hand in (one-time notice, L1 art. 30, 32); compared with ``data.materials``.
     materials: list[Code] | None = added()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from domain.model import Code, Days, Model, added
 from domain.rules import FamilySettings
@@ -99,6 +99,6 @@ class ItemTime(Model):
     lower_review: LowerReview | None = added()
     deemed_approval: DeemedApproval | None = added()
     #: True: the item ends in an electronic licence. A number: its own days for it.
-    licence: bool | Days | None = added()
+    licence: StrictBool | Days | None = added()
     #: Days by which its cases may be extended in all, where its law says other than 10.
     extension_limit: Days | None = added()

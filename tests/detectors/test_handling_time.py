@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from domain.centre_file import parse_centre
+from domain.errors import CentreFileError
 from tests.detectors.making import at, centre, event, judge, one, rows, show
 
 ITEMS = [
@@ -357,6 +359,23 @@ def test_each_rule_can_be_turned_off():
             event("extended", "04-03 10:00", item=item, days=30), event("closed", "04-08 10:00", item=item),
         ]  # fmt: skip
         assert judge(*events, centre=quiet).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("rules: {time: {pre_acceptence: {}}}", "did you mean 'pre_acceptance'?"),
+        ("rules: {time: {pre_acceptance: {yellow_over: 9}}}", "red_over"),
+        ("items: [{code: A, licence: 0}]", "items.0.licence"),
+        ("items: [{code: A, deemed_approval: {limit: none}}]", "'legal' or 'promised'"),
+        ("items: [{code: A, stage_order: [a, b, a]}]", "'a' stands twice"),
+        ("rules: {time_limit: {profile: hunan}}", "hunan-2018"),
+    ],
+)
+def test_a_slip_in_the_centre_file_is_said_with_its_place(text, reason):
+    with pytest.raises(CentreFileError, match=r"centre\.yaml:2") as error:
+        parse_centre("centre: {id: a}\n" + text)
+    assert reason in str(error.value)
 
 
 def test_what_is_kept_with_a_case_judges_it_alike_and_is_no_more_without_the_family():

@@ -229,6 +229,17 @@ def test_the_special_procedure_has_cards_of_its_own():
     assert in_time.findings == ()
 
 
+def test_stages_keep_the_statutory_count():
+    """Their own limit, special procedures deducted up to the days applied for (P3)."""
+    stages = [{"code": "A", "stages": {"review": {"days": 2}}}]
+    events = [event("stage_started", START, stage="review"), event("suspended", "2018-10-16 10:00", days=1)]
+    hunan = centre(rules__time_limit=HUNAN, items=stages)
+    assert (
+        rows(judge(*events, now="2018-12-01 10:00", centre=hunan), "stage.overdue")[0][2]
+        == "2018-10-18 17:00"
+    )
+
+
 def test_an_ended_special_procedure_does_not_go_on_carding():
     """A known fault of the platform (domain reference, section 8, row 9)."""
     verdict = judge(
