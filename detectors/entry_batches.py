@@ -11,7 +11,7 @@ at midnight. What applicants do (receipts, withdrawals) is no entry.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -110,12 +110,18 @@ def judge(name: str, events: Sequence[Event], centre: Centre, now: datetime) -> 
 def find_batch(entries: Sequence[Event], settings: EntryBatch) -> list[Event]:
     """The earliest entries, sorted by moment, that touch enough different cases in the span; empty if none do."""
     span = timedelta(minutes=settings.minutes)
-    moments = [entry_moment(event) for event in entries]
-    for last, moment in enumerate(moments):
-        first = bisect_left(moments, moment - span)
-        run = entries[first : last + 1]
-        if len({event.case for event in run}) >= settings.cases:
-            return list(run)
+    inside: Counter[str | None] = Counter()
+    begin = 0
+    for end, event in enumerate(entries):
+        inside[event.case] += 1
+        while entry_moment(entries[begin]) < entry_moment(event) - span:
+            left = entries[begin].case
+            inside[left] -= 1
+            if not inside[left]:
+                del inside[left]
+            begin += 1
+        if len(inside) >= settings.cases:
+            return list(entries[begin : end + 1])
     return []
 
 

@@ -99,10 +99,12 @@ def _same_second(acts: Sequence[Step], least: int | None) -> list[Step]:
     """The first run of acts within one second that is long enough (also across the change of a second)."""
     if least is None:
         return []
-    for i, first in enumerate(acts):
-        run = [act for act in acts[i:] if act.at - first.at < timedelta(seconds=1)]
-        if len(run) >= least:
-            return run
+    end = 0
+    for begin, first in enumerate(acts):
+        while end < len(acts) and acts[end].at - first.at < timedelta(seconds=1):
+            end += 1
+        if end - begin >= least:
+            return list(acts[begin:end])
     return []
 
 
