@@ -24,10 +24,10 @@ RESUMED, SECOND_NOTICE = "procedure.resume_without_suspension", "procedure.secon
 NO_REASON_REFUSED, NO_REASON_DENIED = "procedure.refused_without_reason", "procedure.denied_without_reason"
 NO_RECEIPT, REFUSED_COMPLETE = "procedure.no_receipt", "procedure.refused_though_complete"
 ORDER_ARTICLE = "行政许可法 art. 32, 34, 42"
-REASON_ARTICLE = "行政许可法 art. 38, 72"
+REASON_ARTICLE = "行政许可法 art. 38, 72(7)"
 RECEIPT_ARTICLE = "行政许可法 art. 32 (dated written receipt)"
 REFUSAL_ARTICLE = "行政许可法 art. 32, 72(1)"
-NOTICE_ARTICLE = "行政许可法 art. 32(4), 72 (一次性告知)"
+NOTICE_ARTICLE = "行政许可法 art. 32(4), 72(4) (一次性告知)"
 #: Lawful grounds of a refusal that have nothing to do with the materials (L1 art. 32(1), (2)): ``data.reason_code``.
 OTHER_GROUNDS = frozenset(("not_required", "not_competent"))
 
@@ -56,18 +56,22 @@ def judge_procedure(
 
 
 def _decided_first(case: Case, start: Start | None, centre: Centre) -> list[Claim]:
-    """A decision (or a closing that an acceptance follows) before any acceptance, and before any that the law supposes.
+    """A decision or closing before the acceptance (yellow), or a decision without any, where the law supposes none (notice).
 
-    A case that only ever appears closed is for the rules on outside circulation to find.
+    What is decided on the spot (art. 34) has no acceptance of its own. A case that only ever appears closed is for the
+    rules on outside circulation to find.
     """
     stop = case.stop
     if stop is None or start is not None or stop.kind not in ("case.decided", "case.closed"):
         return []
     later = next((step for step in case.steps[stop.index :] if step.kind == "case.accepted"), None)
-    if stop.kind == "case.closed" and later is None:
+    item = centre.item_by_code.get(case.item_at(stop) or "")
+    on_the_spot = item is not None and item.case_type == "immediate"
+    if later is None and (stop.kind == "case.closed" or on_the_spot):
         return []
     accepted = None if later is None else centre.working_time.local(later.at).isoformat()
-    return [at_once(DECIDED_FIRST, "yellow", stop, centre, ORDER_ARTICLE, accepted_at=accepted)]
+    severity: Severity = "notice" if later is None else "yellow"
+    return [at_once(DECIDED_FIRST, severity, stop, centre, ORDER_ARTICLE, accepted_at=accepted)]
 
 
 def _second_acceptances(case: Case, centre: Centre) -> list[Claim]:
