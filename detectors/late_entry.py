@@ -7,14 +7,18 @@ happened is out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Literal
 
+from detectors.acceptance import find_start
+from detectors.course import follow
+from detectors.suspension import find_suspensions
+from detectors.time_limit import clocks_of
 from detectors.verdict import Claim, happened
-from domain.cases import STOPS, Case, Step
+from domain.cases import STOPS, Case, Step, fold_case
 from domain.centre import Centre
 from domain.events import Event
 from domain.rules.truthfulness import LateEntry
@@ -30,8 +34,7 @@ PROOF: Mapping[str, frozenset[str]] = {
     "stage_in_time": frozenset(("case.stage_finished",)),
     "delivered_in_time": frozenset(("case.delivered",)),
 }
-#: What moves a deadline improves these too.
-MOVED = ("early", "on_time")
+#: What moves a deadline later.
 MOVERS = frozenset(("case.suspended", "case.extended"))
 
 
@@ -77,19 +80,41 @@ def late_steps(case: Case, centre: Centre) -> list[Lateness]:
 def uncounted(case: Case, centre: Centre) -> dict[str, tuple[str, ...]]:
     """The good outcomes of a case that no rate may count, each with the ``event_id`` of what was entered late.
 
-    Late-entered data never improves a rate: "on time" and "early" fall if the stop was entered late, or a suspension or
-    extension before it. Bad outcomes are not here: being late does not unmake them. Outcomes: :data:`PROOF`.
+    Late-entered data never improves a rate: an outcome falls if the step that proves it was entered late; "on time" and
+    "early" also if they hold only with suspensions and extensions that were. Bad outcomes are not here: being late does
+    not unmake them. Outcomes: :data:`PROOF`.
     """
+    late = [each.step for each in late_steps(case, centre)]
     found: dict[str, list[str]] = {}
-    for late in late_steps(case, centre):
-        step = late.step
+    for step in late:
         for outcome, proof in PROOF.items():
             # Of several stops the first is the one that counts.
-            proves = step.kind in proof and (proof is not STOPS or step is case.stop)
-            moves = outcome in MOVED and step.kind in MOVERS and step.index < len(case.running)
-            if proves or moves:
+            if step.kind in proof and (proof is not STOPS or step is case.stop):
                 found.setdefault(outcome, []).append(step.event.event_id)
+    stop = len(case.running)
+    movers = [step for step in late if step.kind in MOVERS and step.index < stop]
+    if movers and case.stop is not None:
+        for outcome in _only_with(movers, case, case.stop, centre):
+            found.setdefault(outcome, []).extend(step.event.event_id for step in movers)
     return {outcome: tuple(ids) for outcome, ids in sorted(found.items())}
+
+
+def _only_with(movers: Sequence[Step], case: Case, stop: Step, centre: Centre) -> Iterator[str]:
+    """The outcomes that a stop would not have without these suspensions and extensions."""
+    calendar, gone = centre.working_time, {step.event.identity for step in movers}
+    bare = fold_case((step.event for step in case.steps if step.event.identity not in gone), stop.at)
+    start, _ = find_start(bare, centre, stop.at)
+    if start is None:
+        return
+    legal, promised = clocks_of(bare, start, centre)
+    course = follow(bare, start.step, legal, promised, find_suspensions(bare, calendar), calendar)
+    due = course.effective(course.last)
+    if due is None:
+        return
+    if calendar.local_date(stop.at) >= due.ordinal:
+        yield "early"
+    if stop.at > due.moment:
+        yield "on_time"
 
 
 def judge_late_entry(case: Case, centre: Centre) -> list[Claim]:

@@ -96,9 +96,19 @@ def test_late_data_improves_no_rate():
     late = told("closed", "03-04 10:00", entered="03-16 10:00", id="l")
     assert outcomes(accepted, in_time) == {}
     assert outcomes(accepted, late) == {"early": ("l",), "on_time": ("l",), "same_day": ("l",)}
-    # A suspension keyed in afterwards moves a deadline that had passed.
-    moved = told("suspended", "03-03 10:00", entered="03-16 10:00", id="s")
-    assert outcomes(accepted, moved, in_time) == {"early": ("s",), "on_time": ("s",)}
+    # A suspension keyed in afterwards moves a deadline that had passed: promised 03-09, closed a day later.
+    moved = told("suspended", "03-03 10:00", entered="03-16 10:00", id="s", days=3)
+    after = told("closed", "03-10 10:00", entered="03-10 10:00")
+    assert outcomes(accepted, moved, after) == {"early": ("s",), "on_time": ("s",)}
+    # On the due day itself only "early" needs it; well before, nothing does.
+    on_the_day = told("closed", "03-09 10:00", entered="03-09 10:00")
+    assert outcomes(accepted, moved, on_the_day) == {"early": ("s",)}
+    assert outcomes(accepted, moved, in_time) == {}
+    # Entered in time it is what it is.
+    honest = told("suspended", "03-03 10:00", entered="03-03 10:00", days=3)
+    assert outcomes(accepted, honest, after) == {}
+    extended = told("extended", "03-04 10:00", entered="03-16 10:00", id="x", days=5)
+    assert outcomes(accepted, extended, after) == {"early": ("x",), "on_time": ("x",)}
     # After the stop it moves nothing; a second stop proves nothing.
     assert outcomes(accepted, in_time, told("suspended", "03-05 10:00", entered="03-16 10:00")) == {}
     assert outcomes(accepted, told("decided", "03-03 10:00"), late) == {}
