@@ -11,7 +11,7 @@ The minutes are settings with sources (Kaifu 2019: 30 minutes; Cangnan 2019: 15)
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -23,7 +23,8 @@ from detectors.intervals import Interval
 from detectors.presence_timeline import window_timeline
 from detectors.staffing import KINDS as STAFFING_KINDS
 from detectors.staffing import Duty, duty_of, windows_of_event
-from detectors.verdict import TICK, Claim, Verdict, settle
+from detectors.subject_events import soonest
+from detectors.verdict import TICK, Claim, Verdict, cast_shadow, settle
 from domain.cases import without_duplicates
 from domain.centre import Centre
 from domain.events import Event
@@ -80,9 +81,29 @@ def judge_absence(
     Returns:
         ``absence.notice | yellow | red`` with ``due_at`` = ``opened_at``; ``status`` with ``presence``, ``reason``,
         ``since``, ``desk`` (open, paused, closed) and ``open`` (inside open hours and desk open). With
-        ``rules.staffing`` also its findings and, in ``status``, ``on_duty``, ``waiting``, ``waiting_since``, ``urgent``.
+        ``rules.staffing`` also its findings and, in ``status``, ``on_duty``, ``waiting``, ``waiting_since``, ``urgent``. With
+        ``shadow: true`` there, what the window would answer with the section stands beside what it answers without, as
+        shadow findings.
     """
-    window_events = list(window_events)
+    staffing = centre.rules.staffing
+    judge = partial(_judge, window, list(spans), list(window_events), centre, now, since, seen_at)
+    if staffing is None or not staffing.shadow:
+        return judge(staffing is not None)
+    plain, shadow = judge(False), cast_shadow(judge(True))
+    look_at = soonest((plain.look_at, shadow.look_at))
+    return Verdict((*plain.findings, *shadow.findings), look_at, plain.status)
+
+
+def _judge(
+    window: str,
+    spans: Sequence[PresenceSpan],
+    window_events: Sequence[Event],
+    centre: Centre,
+    now: datetime,
+    since: datetime | None,
+    seen_at: datetime | None,
+    staffed: bool,
+) -> Verdict:
     now = now.astimezone(UTC)
     calendar = centre.open_time(window)
     today = calendar.local_date(now)
@@ -96,7 +117,7 @@ def judge_absence(
         if span.since <= now and (not posts or (span.camera, span.post) in posts)
     ]
     desk_changes = _desk_changes(window_events, now)
-    duty = duty_of(window, centre, window_events, begin, now) if centre.rules.staffing is not None else None
+    duty = duty_of(window, centre, window_events, begin, now) if staffed else None
     whole = _office_intervals(calendar, begin, now) if duty is None else _reaching(duty.spans, begin, now)
     hours = [(max(start, begin), end) for start, end in whole]
     opened = open_intervals(hours, desk_changes)

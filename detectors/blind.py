@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from detectors.subject_events import soonest
-from detectors.verdict import Claim, Verdict, overdue, settle
+from detectors.verdict import Claim, Verdict, cast_shadow, overdue, settle
 from domain.centre import Centre
 from domain.observations import PresenceSpan
 from domain.rules.blind import BlindSettings
@@ -61,7 +61,7 @@ def judge_calendar(centre: Centre, now: datetime, needed: Mapping[int, datetime]
         )
     findings, ahead = settle(claims, now, centre=centre.centre.id, subject=f"calendar:{centre.calendar.base}")
     status = {"missing": [finding.explain["year"] for finding in findings]}
-    return Verdict(tuple(findings), soonest(ahead), status)
+    return _in_its_place(Verdict(tuple(findings), soonest(ahead), status), rules)
 
 
 def needed_years(counted: Iterable[tuple[datetime, datetime]], centre: Centre) -> dict[int, datetime]:
@@ -132,7 +132,8 @@ def judge_family(family: str, produced: Sequence[Produced], centre: Centre, now:
             dumb += _office_time(calendar, each.start, end)
     close(None)
     findings, ahead = settle(claims, now, centre=centre.centre.id, subject=f"rules:{family}")
-    return Verdict(tuple(findings), soonest(ahead), {"stopped": any(f.state == "open" for f in findings)})
+    status = {"stopped": any(f.state == "open" for f in findings)}
+    return _in_its_place(Verdict(tuple(findings), soonest(ahead), status), rules)
 
 
 def _office_time(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
@@ -176,4 +177,9 @@ def judge_camera(camera: str, down: Sequence[PresenceSpan], centre: Centre, now:
         subject=f"camera:{camera}",
         window_at=lambda _: windows[0] if len(windows) == 1 else None,
     )
-    return Verdict(tuple(findings), soonest(ahead), {"down": any(f.state == "open" for f in findings)})
+    status = {"down": any(f.state == "open" for f in findings)}
+    return _in_its_place(Verdict(tuple(findings), soonest(ahead), status), rules)
+
+
+def _in_its_place(verdict: Verdict, rules: BlindSettings) -> Verdict:
+    return cast_shadow(verdict) if rules.shadow else verdict

@@ -189,3 +189,15 @@ def test_a_camera_that_delivers_is_not_down():
     assert (
         found(judge_camera("k", [down("09:30", state="present", reason=None)], ON, at("03-03 11:00"))) == []
     )
+
+
+def test_in_shadow_its_findings_are_only_counted():
+    rules = centre(rules={"blind": {"shadow": True}}, cameras=CAMERAS)
+    for verdict in (
+        judge_camera("k", [down("09:30")], rules, at("03-03 11:00")),
+        judge_calendar(rules, at("2039-12-15 10:00")),
+        judge_family(
+            "case", [BEFORE, *(day(f"03-{d:02}", 9, 0) for d in range(3, 9))], rules, at("03-09 10:00")
+        ),
+    ):
+        assert [f.shadow for f in verdict.findings] == [True] * len(verdict.findings) != []

@@ -309,6 +309,17 @@ def test_which_windows_an_event_concerns():
     assert WANTED <= KINDS
 
 
+def test_a_shadow_section_changes_nothing_that_is_issued():
+    rules = office(staff=["a"], section={"shadow": True})
+    away = leave("a", "2026-03-03", "2026-03-03")
+    verdict = judge(away, rules=rules, now="09:50")
+    issued = [f for f in verdict.findings if not f.shadow]
+    old = judge(rules=office(staff=["a"], section=None), now="09:50")
+    assert (issued, verdict.status) == (list(old.findings), old.status)
+    assert [f.rule for f in verdict.findings if f.shadow] == ["staffing.no_substitute"]
+    assert verdict.look_at == old.look_at
+
+
 # ---- properties -------------------------------------------------------------------------------------------------------
 
 RICH = office(
