@@ -156,7 +156,10 @@ def _refused_though_complete(case: Case, centre: Centre) -> list[Claim]:
     Yellow where the refusal says that something is missing; otherwise a notice.
     """
     stop = case.stop
-    if stop is None or stop.kind != "case.refused" or stop.event.data.get("reason_code") in OTHER_GROUNDS:
+    if stop is None or stop.kind != "case.refused":
+        return []
+    code = stop.event.data.get("reason_code")
+    if isinstance(code, str) and code in OTHER_GROUNDS:
         return []
     item = centre.item_by_code.get(case.item_at(stop) or "")
     needed = _needed(item)
@@ -166,8 +169,7 @@ def _refused_though_complete(case: Case, centre: Centre) -> list[Claim]:
             handed_in |= _materials(step) or set()
     if not needed or not needed <= handed_in:
         return []
-    contradicts = stop.event.data.get("reason_code") == "incomplete"
-    severity: Severity = "yellow" if contradicts else "notice"
+    severity: Severity = "yellow" if code == "incomplete" else "notice"
     facts: dict[str, Any] = {"materials": _short(sorted(needed)), "reason": _text(stop, "reason")}
     return [at_once(REFUSED_COMPLETE, severity, stop, centre, REFUSAL_ARTICLE, **facts)]
 

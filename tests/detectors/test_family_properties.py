@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -195,6 +197,29 @@ def test_splitting_a_suspension_changes_nothing(events, rules, since, hours, sha
     one, other = judge_case([*events, *whole], rules, NOW), judge_case([*events, *parts], rules, NOW)
     assert cards(one) == cards(other)
     assert dues(one) == dues(other)
+
+
+#: Every key of an event's data that a family reads and no check of the kind guards.
+UNGUARDED = (
+    "type", "agency", "channel", "materials", "reason", "reason_code", "receipt_no", "approver", "notice_no", "basis",
+    "code", "name", "quantity", "payee", "terminal", "ticket", "service",
+)  # fmt: skip
+junk = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5),
+    st.lists(st.one_of(st.integers(), st.lists(st.text(max_size=2), max_size=1)), max_size=2),
+    st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
+)  # fmt: skip
+
+
+@quick
+@given(cases(), centres, st.data())
+def test_whatever_else_an_event_says_is_judged_without_an_error(events, rules, data):
+    strange = []
+    for each in events:
+        more = data.draw(st.dictionaries(st.sampled_from(UNGUARDED), junk, max_size=4))
+        strange.append(replace(each, data={**each.data, **more}))
+    for finding in judge_case(strange, rules, NOW).findings:
+        json.dumps(finding.explain)
 
 
 @pytest.mark.parametrize("section", sorted(JUDGES))

@@ -12,6 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.time_limit import LEGAL, NOTICE, PROMISED
+from domain.centre_file import parse_centre
+from mingjing.replay import replay
 from tests.detectors.making import CHINA, at, centre, event, judge, one, rows, show
 
 HUNAN = {"profile": "hunan-2018"}
@@ -52,6 +54,22 @@ def test_the_worked_example_comes_out_to_the_second():
         ("time_limit.legal", "red", at("2018-10-29 10:00:01"), at("2018-10-29 10:00")),
     ]
     assert verdict.findings[0].closed_at == at("2018-10-24 10:00:01")
+
+
+def test_replay_gives_the_worked_example():
+    text = """
+centre: {id: "430000"}
+rules: {time_limit: {profile: hunan-2018}}
+items: [{code: A, legal_limit: {days: 10}, promised_limit: {days: 7}}]
+"""
+    accepted = {
+        "event_id": "1", "kind": "case.accepted", "occurred_at": "2018-10-15T10:00:00+08:00", "source": "x", "case": "c",
+        "item": "A",
+    }  # fmt: skip
+    found = replay(parse_centre(text), [json.dumps(accepted)], at("2018-10-29 10:00:01")).findings
+    assert [show(f.opened_at) for f in found] == [
+        "2018-10-19 10:00:01", "2018-10-24 10:00:01", "2018-10-29 10:00:01",
+    ]  # fmt: skip
 
 
 def test_both_dates_stand_side_by_side():
