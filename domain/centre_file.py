@@ -12,8 +12,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from domain.centre import Centre
+from domain.centre import Centre, Rules
 from domain.errors import CentreFileError
+from domain.model import Model
 from domain.working_time import WEEKDAYS
 
 #: Where a value stands: keys and list positions from the top of the file.
@@ -58,6 +59,51 @@ def read_centre(path: str | Path) -> Centre:
 
 def parse_centre(text: str, file: str = "centre.yaml") -> Centre:
     """As :func:`read_centre`, of text already read."""
+    value, lines = _read_yaml(text, file)
+    try:
+        centre = Centre.model_validate(value)
+    except ValidationError as error:
+        raise _explain(error, lines, file) from None
+    for place, reason in _broken_references(centre):
+        raise CentreFileError(file, _line(place, lines), reason)
+    return centre
+
+
+class _RulesFile(Model):
+    """A partial centre file: nothing but ``rules``."""
+
+    rules: Rules
+
+
+def parse_rules(text: str, file: str, centre: Centre) -> Centre:
+    """The centre under the rules of a partial centre file: what it does not name stays as it is, ``null`` turns a family off.
+
+    Raises:
+        CentreFileError: as :func:`read_centre`; any key beside ``rules`` is an unknown one.
+    """
+    value, lines = _read_yaml(text, file)
+    try:
+        _RulesFile.model_validate(value)
+        today = centre.rules.model_dump(mode="json")
+        return centre.model_validate(
+            centre.model_dump(mode="json") | {"rules": _merged(today, value["rules"])}
+        )
+    except ValidationError as error:
+        raise _explain(error, lines, file, _RulesFile) from None
+
+
+def _merged(today: dict[str, Any], proposed: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(today)
+    for key, value in proposed.items():
+        known = today.get(key)
+        if isinstance(known, dict) and isinstance(value, dict):
+            value = _merged(known, value)
+        merged[key] = value
+    return merged
+
+
+def _read_yaml(text: str, file: str) -> tuple[dict[str, Any], dict[Place, int]]:
+    """The values of a file, and the line of each."""
     lines: dict[Place, int] = {}
     try:
         node = yaml.compose(text, Loader=_LOADER)
@@ -74,13 +120,7 @@ def parse_centre(text: str, file: str = "centre.yaml") -> Centre:
         raise CentreFileError(file, None, "is nested too deeply") from None
     if not isinstance(value, dict):
         raise CentreFileError(file, None if value is None else 1, "must begin with keys such as 'centre:'")
-    try:
-        centre = Centre.model_validate(value)
-    except ValidationError as error:
-        raise _explain(error, lines, file) from None
-    for place, reason in _broken_references(centre):
-        raise CentreFileError(file, _line(place, lines), reason)
-    return centre
+    return value, lines
 
 
 def _construct(
@@ -129,7 +169,9 @@ def _line(place: Place, lines: dict[Place, int]) -> int | None:
     return lines.get(place)
 
 
-def _explain(error: ValidationError, lines: dict[Place, int], file: str) -> CentreFileError:
+def _explain(
+    error: ValidationError, lines: dict[Place, int], file: str, model: type[BaseModel] = Centre
+) -> CentreFileError:
     """The first error, in the file's order, as one sentence; unknown keys first, for they often cause the others."""
 
     def real(loc: tuple[int | str, ...]) -> Place:
@@ -158,7 +200,7 @@ def _explain(error: ValidationError, lines: dict[Place, int], file: str) -> Cent
     if chosen in unknown:
         weekday = chosen["type"] != "extra_forbidden"  # the only keys that are words of their own
         key = str(place[-1]) if weekday else str(chosen["loc"][-1])
-        known = list(WEEKDAYS) if weekday else _known_keys(chosen["loc"][:-1])
+        known = list(WEEKDAYS) if weekday else _known_keys(chosen["loc"][:-1], model)
         near = difflib.get_close_matches(key.lower(), known, n=1, cutoff=0.5)
         where = _dotted(place[:-1])
         nearest = near[0] if near else None
@@ -190,9 +232,8 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
             yield from _models(inner)
 
 
-def _known_keys(loc: tuple[int | str, ...]) -> list[str]:
+def _known_keys(loc: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     """The keys that may stand at a place of the file."""
-    model: type[BaseModel] = Centre
     for part in loc:
         if isinstance(part, str) and part in model.model_fields:
             model = next(_models(model.model_fields[part].annotation), model)

@@ -75,6 +75,12 @@ COMMANDS: dict[str, Command] = {
     "spot-check": Command(
         "mingjing.spot_check:app", "抽查 · Random looks by people: plan, answer, report how good the findings are"
     ),
+    "audit": Command(
+        "mingjing.audit.command:app", "证据 · The evidence chain: head, check, export, verify"
+    ),
+    "backtest": Command(
+        "mingjing.backtest:backtest_command", "回测 · What proposed rules would change over a stored history"
+    ),
     "version": Command("mingjing.commands:version", "版本 · Print the version"),
 }
 

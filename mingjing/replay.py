@@ -174,8 +174,8 @@ def _shown(line: bytes | str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"
 
 
-def parse_until(text: str, centre: Centre) -> datetime:
-    """``--until``: RFC 3339; without an offset it is the centre's local time.
+def parse_until(text: str, centre: Centre, option: str = "--until") -> datetime:
+    """``--until`` or another option: RFC 3339; without an offset it is the centre's local time.
 
     Raises:
         InputError: it is no moment.
@@ -184,7 +184,9 @@ def parse_until(text: str, centre: Centre) -> datetime:
         moment = datetime.fromisoformat(text.strip())
         return (moment if moment.tzinfo else moment.replace(tzinfo=centre.zone)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise InputError(f"--until: '{clean(text)}' is not a moment like 2026-11-30T12:00:00+08:00") from None
+        raise InputError(
+            f"{option}: '{clean(text)}' is not a moment like 2026-11-30T12:00:00+08:00"
+        ) from None
 
 
 def replay_command(
