@@ -1,0 +1,136 @@
+"""The page of a bundle that people read: each finding with its count, acts and messages, in Chinese and in English."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from html import escape
+from typing import Any
+
+from domain.centre import Centre
+from domain.events import Event
+from domain.findings import Finding
+from mingjing.act_words import words_of
+from mingjing.why.reasons import answer_case
+from mingjing.why.text import Speaker
+
+_TEXTS: Mapping[str, Mapping[str, str]] = {
+    "zh": {
+        "title": "监察证据",
+        "about": "{name}（{centre}）　{what}　{made_at}",
+        "acts": "处理经过",
+        "messages": "短信",
+        "none": "无",
+        "case": "办件的计算",
+        "check": "核验：mingjing audit verify 本文件（离线）。做法见 docs/evidence.md。链中的序号写作 #n。",
+        "files": "文件与 SHA-256",
+    },
+    "en": {
+        "title": "Evidence",
+        "about": "{name} ({centre}), {what}, {made_at}",
+        "acts": "What was done",
+        "messages": "Messages",
+        "none": "none",
+        "case": "The counts of the case",
+        "check": "To verify: mingjing audit verify FILE (offline); docs/evidence.md says how. #n is a row of the chain.",
+        "files": "Files and SHA-256",
+    },
+}
+_HEAD = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>监察证据</title>
+<style>body{font:15px/1.6 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre{white-space:pre-wrap;font-family:inherit}
+section{border-top:1px solid #999;margin-top:2em}td{padding:0 1em 0 0;vertical-align:top}</style>
+"""
+
+
+def page(
+    about: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    findings: Sequence[Finding],
+    events: Mapping[str, Sequence[Event]],
+    centres: Mapping[str, Centre],
+    centre: Centre,
+    now: datetime,
+    files: Mapping[str, str],
+) -> str:
+    """The whole page.
+
+    Args:
+        rows: findings as the chain tells them (their acts and messages).
+        events, centres: of each case; the centre with the limits of its start.
+        files: name → SHA-256.
+    """
+    parts = [_HEAD]
+    for language in ("zh", "en"):
+        parts += _in(language, about, rows, findings, events, centres, centre, now, files)
+    return "\n".join(parts) + "\n"
+
+
+def _in(
+    language: str,
+    about: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    findings: Sequence[Finding],
+    events: Mapping[str, Sequence[Event]],
+    centres: Mapping[str, Centre],
+    centre: Centre,
+    now: datetime,
+    files: Mapping[str, str],
+) -> Iterator[str]:
+    texts, words, speak = _TEXTS[language], words_of(language), Speaker(language, centre)
+    yield f"<section><h1>{texts['title']}</h1>"
+    values = {
+        key: f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else value
+        for key, value in about.items()
+    }
+    yield f"<p>{escape(texts['about'].format(**values))}</p><p>{texts['check']}</p>"
+    for finding, row in zip(findings, rows, strict=True):
+        yield f"<h2>{escape(words[finding.severity])} {escape(finding.rule)} #{row['row'] or '–'}</h2>"
+        yield f"<pre>{escape(chr(10).join(speak.finding(finding)))}</pre>"
+        yield f"<h3>{texts['acts']}</h3>"
+        yield _table(
+            [
+                [
+                    f"#{act['row']}",
+                    act["at"],
+                    words.get(act["step"], act["step"]),
+                    _name(centre, act["person"]),
+                    str(act["detail"].get("text") or ""),
+                ]
+                for act in row["acts"]
+            ],
+            texts["none"],
+        )
+        yield f"<h3>{texts['messages']}</h3>"
+        yield _table(
+            [
+                [
+                    f"#{each['row']}",
+                    each["at"],
+                    each["kind"],
+                    _name(centre, each["person"]),
+                    each["phone"],
+                    each["template"],
+                ]
+                for each in row["messages"]
+            ],
+            texts["none"],
+        )
+    for case, taken in events.items():
+        answer = answer_case(case, taken, centres[case], now)
+        said = Speaker(language, centres[case]).why_not(answer)
+        yield f"<h2>{texts['case']}</h2><pre>{escape(chr(10).join(said))}</pre>"
+    yield f"<h3>{texts['files']}</h3>"
+    yield _table([[name, digest] for name, digest in sorted(files.items())], texts["none"])
+    yield "</section>"
+
+
+def _name(centre: Centre, person: str) -> str:
+    name = next((each.name for each in centre.people if each.id == person), "")
+    return f"{name} {person}".strip()
+
+
+def _table(rows: Sequence[Sequence[str]], none: str) -> str:
+    if not rows:
+        return f"<p>{none}</p>"
+    lines = ("".join(f"<td>{escape(str(cell))}</td>" for cell in row) for row in rows)
+    return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
