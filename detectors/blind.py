@@ -97,7 +97,10 @@ def judge_family(family: str, produced: Sequence[Produced], centre: Centre, now:
     """``rule.stopped``: no verdict for so many office hours of days with events, from a family that once gave some. Pure.
 
     Args:
-        produced: counts, say by day or hour, oldest first, without overlap; the last may still be running.
+        produced: counts, say by day or hour, without overlap; the last may still be running.
+
+    Returns:
+        ``look_at`` supposes that the last goes on without a verdict.
     """
     now = now.astimezone(UTC)
     rules, calendar = centre.rules.blind or BlindSettings(), centre.working_time
@@ -105,6 +108,7 @@ def judge_family(family: str, produced: Sequence[Produced], centre: Centre, now:
     claims: list[Claim] = []
     spoke: datetime | None = None
     dumb, opens = timedelta(), None
+    ahead: list[datetime] = []
 
     def close(at: datetime | None) -> None:
         if opens is None or spoke is None:
@@ -125,15 +129,16 @@ def judge_family(family: str, produced: Sequence[Produced], centre: Centre, now:
             spoke, dumb, opens = each.end, timedelta(), None
         elif each.events and spoke is not None and opens is None:
             end = min(each.end, now)
-            left = limit - dumb
-            at = calendar.after_office_time(each.start, left)
+            at = calendar.after_office_time(each.start, limit - dumb)
             if at is not None and at <= end:
                 opens = at
+            elif at is not None and at <= each.end:
+                ahead.append(at)
             dumb += _office_time(calendar, each.start, end)
     close(None)
-    findings, ahead = settle(claims, now, centre=centre.centre.id, subject=f"rules:{family}")
+    findings, more = settle(claims, now, centre=centre.centre.id, subject=f"rules:{family}")
     status = {"stopped": any(f.state == "open" for f in findings)}
-    return _in_its_place(Verdict(tuple(findings), soonest(ahead), status), rules)
+    return _in_its_place(Verdict(tuple(findings), soonest([*ahead, *more]), status), rules)
 
 
 def _office_time(calendar: Calendar, start: datetime, end: datetime) -> timedelta:

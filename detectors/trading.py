@@ -109,7 +109,8 @@ def _same(
 def _near(
     offers: Sequence[Offer], rules: TradingSettings, facts: Facts, opening: datetime | None
 ) -> list[Claim]:
-    """Prices that lie within the share of each other, put together into groups."""
+    """Prices that lie within the share of each other, put together into groups; among many bids some will by chance, so
+    their number is told."""
     if rules.near is None:
         return []
     share = Decimal(str(rules.near))
@@ -124,7 +125,11 @@ def _near(
     if not groups:
         return []
     at = min(max(a.at, b.at) for group in groups for a, b in pairwise(group))
-    told = {"groups": [[_told(o, rules) for o in group] for group in groups], "within": rules.near}
+    told = {
+        "groups": [[_told(o, rules) for o in group] for group in groups],
+        "within": rules.near,
+        "bids": len(offers),
+    }
     return [_claim("price_near", "price_near", at, "", told, facts, opening)]
 
 
@@ -142,7 +147,12 @@ def _regular(
                 best = (len(run), law, run)
     if best is None:
         return []
-    told = {"law": best[1], "prices": [_told(o, rules) for o in best[2]], "within": rules.regular}
+    told = {
+        "law": best[1],
+        "prices": [_told(o, rules) for o in best[2]],
+        "within": rules.regular,
+        "bids": len(offers),
+    }
     at = max(offer.at for offer in best[2])
     return [_claim("price_regular", "price_regular", at, "", told, facts, opening)]
 

@@ -106,6 +106,7 @@ def test_no_verdict_for_two_days_while_events_flow():
     """15 office hours: two days of six and a half, and two hours of the third."""
     dumb = [BEFORE, day("03-03", 40, 0), day("03-04", 60, 0), day("03-05", 10, 0)]
     assert found(family(*dumb, now="03-05 10:59")) == []
+    assert family(*dumb, now="03-05 10:59").look_at == at("03-05 11:00")
     verdict = family(*dumb, now="03-05 11:00")
     assert found(verdict) == [("rule.stopped", "03-05 11:00", None)]
     assert verdict.findings[0].severity == "notice"

@@ -89,6 +89,7 @@ def test_near_identical_prices():
     assert verdict.findings[0].explain["groups"] == [
         [{"bidder": "a", "price": "1000000"}, {"bidder": "b", "price": "1000900"}]
     ]
+    assert verdict.findings[0].explain["bids"] == 3
     assert judge(bid("a", price=1000000), bid("b", price=1002000)).findings == ()
 
 
