@@ -38,6 +38,8 @@ ARTICLES = {
     NO_BASIS: "行政许可法 art. 58",
 }
 ENDS = frozenset(("case.closed", "case.refused", "case.withdrawn"))
+#: More units than this are a slip of the finger.
+MOST_UNITS = 10**12
 
 
 @dataclass(slots=True)
@@ -247,7 +249,7 @@ def _quantity(event: Event) -> Decimal:
         found = Decimal(str(value))
     except InvalidOperation:
         return Decimal(1)
-    return found if found.is_finite() and found > 0 else Decimal(1)
+    return found if found.is_finite() and 0 < found <= MOST_UNITS else Decimal(1)
 
 
 def _row(event: Event, centre: Centre) -> dict[str, Any]:

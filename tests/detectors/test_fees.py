@@ -54,6 +54,8 @@ def rules_of(*charges, item="A", centre=CENTRE):
         ([charge("25", name="测绘费", quantity=10)], []),
         ([charge("25", name="测绘费", quantity="9.9")], [("fees.above_standard", "yellow")]),
         ([charge("2.5", name="测绘费", quantity="many")], []),
+        ([charge("2.5", name="测绘费", quantity="1e999999")], []),
+        ([charge("2.51", name="测绘费", quantity=-3)], [("fees.above_standard", "yellow")]),
         # Not on the list (art. 58).
         ([charge(1, name="咨询费")], [("fees.not_published", "yellow")]),
         ([charge(0, name="咨询费")], []),
