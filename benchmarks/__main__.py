@@ -48,9 +48,10 @@ PARTS = (
     Part("kafka", "whole_way", "Door to finding on Kafka, beside a bare Faust agent on the same broker",
          (("--events", 10_000),), ("--broker", "kafka")),
     Part("steps", "door_to_finding", "Each step beside the bare agent, per processor second", (("--events", 5_000),)),
-    Part("ingest", "ingest_copy", "Ingest beside raw binary COPY into the same table", (("--events", 50_000),)),
+    Part("ingest", "ingest_copy", "Ingest beside raw binary COPY into the same table", (("--events", 20_000),)),
     Part("tick", "rule_tick", "Rule tick and restart with open cases", once=True),
-    Part("year", "year_of_history", "A year of history: queries and size", (("--windows", 6),)),
+    Part("year", "year_of_history", "A year of history: queries and size", (("--windows", 1),)),
+    Part("province", "province_cost", "A province: a round of the rules and the wall of all centres", once=True),
     Part("decoding", "decode_cost", "Decoding keyframes beside decoding everything", once=True),
 )  # fmt: skip
 

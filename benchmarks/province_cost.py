@@ -21,6 +21,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from benchmarks.figure import Figure, Parameter, write_figures
 from benchmarks.province import write_province
 from dashboard.province_source import ProvinceSource
 from dashboard.province_view import ProvincePainter
@@ -99,11 +100,18 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=500_000)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--write", type=Path, help="only write the centre files into this folder")
+    parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if options.write is not None:
         written = write_province(options.write, centres=options.centres, windows=options.windows)
         print(f"{len(written)} centre files in {options.write}")
         return
+    parameters: dict[str, Parameter] = {
+        "centres": options.centres,
+        "windows": options.windows,
+        "cases": options.cases,
+    }
+    figures: list[Figure] = []
     folder = Path(tempfile.mkdtemp(prefix="mj-"))
     server = None if os.environ.get("MINGJING_TEST_DSN") else EmbeddedServer(folder)
     try:
@@ -111,7 +119,8 @@ def main() -> None:
         for what in ("first", "again"):
             began = time.perf_counter()
             centres = load_centres(folder / "centres", kept=folder / "kept")
-            print(f"{len(centres)} centre files read {what} in {time.perf_counter() - began:.2f} s")
+            took = (time.perf_counter() - began) * 1000
+            figures.append(Figure(f"reading the centre files, {what}", took, "ms", parameters=parameters))
         if server is not None:
             server.start()
         address = os.environ.get("MINGJING_TEST_DSN") or dsn_for(folder, "postgres")
@@ -124,7 +133,8 @@ def main() -> None:
         one, many = circuit_of(dsn, centres, list(centres)[:1]), circuit_of(dsn, centres, list(centres))
         began = time.perf_counter()
         many.round(NOW)
-        print(f"first round over {len(centres)} centres: {time.perf_counter() - began:.2f} s")
+        took = (time.perf_counter() - began) * 1000
+        figures.append(Figure("the first round over all centres", took, "ms", parameters=parameters))
         while one.round(NOW).judged or many.round(NOW).judged:
             pass
         wall = ProvinceSource(dsn, centres, lambda seconds: False)
@@ -134,15 +144,22 @@ def main() -> None:
         found = in_turn(
             {
                 "a round over 1 idle centre": lambda: one.round(NOW),
-                f"a round over {len(centres)} idle centres": lambda: many.round(NOW),
+                "a round over all centres, idle": lambda: many.round(NOW),
                 "reading the wall of one centre": lambda: single.read(NOW),
-                f"reading the wall of {len(centres)} centres": lambda: wall.read(NOW),
+                "reading the wall of all centres": lambda: wall.read(NOW),
                 "drawing it in both languages": lambda: painter.paint(snapshot, NOW, None),
             },
             options.rounds,
         )
+        beside = {
+            "a round over all centres, idle": "a round over 1 idle centre",
+            "reading the wall of all centres": "reading the wall of one centre",
+        }
         for what, took in found.items():
-            print(f"{what}: {took:.2f} ms")
+            other = beside.get(what)
+            ratio = None if other is None else took / found[other]
+            figures.append(Figure(what, took, "ms", other, ratio, parameters=parameters))
+        write_figures(options.json, figures)
         for each in (one, many, wall, single):
             each.close()
         with psycopg.connect(address, autocommit=True) as connection:
