@@ -184,9 +184,8 @@ select w.window_id, w.presence, w.reason, w.since, w.seen_at, w.desk, w.method, 
        coalesce(c.number, 0), f.worst, coalesce(f.number, 0)
   from (select centre, window_id, presence, reason, since, seen_at, desk, method, judged_at
           from window_state where centre = %(centre)s) w
-  left join (select window_id, count(*) as number from case_state
-              where centre = %(centre)s and stopped_at is null and window_id is not null
-              group by window_id) c using (window_id)
+  left join (select window_id, sum(number) as number from open_case
+              where centre = %(centre)s group by window_id) c using (window_id)
   left join (select window_id, count(*) as number,
                     (array['red', 'yellow', 'notice'])[min(array_position(array['red', 'yellow', 'notice'], severity))]
                       as worst
@@ -195,7 +194,7 @@ select w.window_id, w.presence, w.reason, w.since, w.seen_at, w.desk, w.method, 
 
 _TOTALS = """
 select e.received, e.accepted, e.decided, e.closed,
-       (select count(*) from case_state where centre = %(centre)s and stopped_at is null),
+       (select coalesce(sum(number), 0) from open_case where centre = %(centre)s),
        f.overdue, f.notice, f.yellow, f.red, t.notice, t.yellow, t.red,
        (select count(*) from outbox where centre = %(centre)s and sent_at >= %(today)s),
        (select count(*) from dead_letter where state = 'waiting' and position(%(mark)s::bytea in raw) > 0)

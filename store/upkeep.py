@@ -19,6 +19,7 @@ from store import aggregates
 from store.connection import Connection, connect, explain
 from store.ground import SERIES, Series, kind_of, make_ahead
 from store.ingest import heartbeat
+from store.open_cases import gather_open_cases
 from store.retention import KEEP, Keep, apply_retention
 
 log = logging.getLogger(__name__)
@@ -105,8 +106,13 @@ class Upkeep:
                 yield f"partitions of {series.table}", partial(self._ahead, connection, series, now)
         yield "presence", lambda: aggregates.roll_presence(connection, now, now - self._keep.observation)
         yield "events", lambda: aggregates.roll_events(connection, now)
+        yield "open cases", lambda: self._gather(connection)
         if self._real() - self._retention_at >= RETENTION_EVERY:
             yield "retention", lambda: self._retention(connection, now)
+
+    def _gather(self, connection: Connection) -> bool:
+        gather_open_cases(connection)
+        return False
 
     def _ahead(self, connection: Connection, series: Series, now: datetime) -> bool:
         make_ahead(connection, series, now)
