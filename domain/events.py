@@ -255,6 +255,11 @@ def parse_event(
     check = _DATA_CHECKS.get(kind)
     if check is not None:
         check(data)
+    named = people.NAMED_BY.get(kind)
+    if named is not None and case is None and not data.get(named):
+        raise EventError(
+            "bad_data", f"data.{named}", "must name what it speaks of, where the event has no case"
+        )
     if not obj.keys() <= _TOP:
         extra = {key: value for key, value in obj.items() if key not in _TOP}
         kept = data.get("_extra")

@@ -29,6 +29,15 @@ def texts(*names: str) -> Check:
     return check
 
 
+def optional(*names: str) -> Check:
+    """These keys, where given, must be texts of 1 to 256 characters."""
+
+    def check(data: Mapping[str, Any]) -> None:
+        texts(*(name for name in names if data.get(name) is not None))(data)
+
+    return check
+
+
 def moments(*names: str) -> Check:
     """These keys, where given, must be moments with their offset."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.decoding import clean
 from domain.errors import EventError
-from domain.kinds import Check, choice, every, moments, money, texts
+from domain.kinds import Check, choice, every, moments, money, optional, texts
 
 #: Ten years of days, as everywhere.
 _MAX_DAYS = 3_660
@@ -23,20 +23,25 @@ def _days(data: Mapping[str, Any]) -> None:
         )
 
 
-def _anything(data: Mapping[str, Any]) -> None:
-    """The kind requires nothing."""
-
-
 KINDS: dict[str, Check] = {
-    "rating.contacted": _anything,
-    "rating.fixed": _anything,
-    "rating.appealed": _anything,
-    "rating.excluded": _anything,
-    "complaint.returned": _anything,
-    "leave.ended": _anything,
+    "rating.contacted": optional("rating"),
+    "rating.fixed": optional("rating"),
+    "rating.appealed": optional("rating"),
+    "rating.excluded": optional("rating"),
+    "complaint.returned": optional("complaint"),
+    "leave.ended": optional(),
     "commission.started": every(texts("commission"), _days, choice("unit", "working_day", "calendar_day")),
     "commission.delivered": texts("commission"),
     "commission.cancelled": texts("commission"),
     "bid.submitted": every(texts("tender", "bidder"), money("price"), moments("opens_at")),
     "bid.judged": every(texts("tender"), choice("result", "upheld", "dismissed")),
+}
+
+#: Kinds that speak of something said before: the key of ``data`` that names it, or else the event's case does.
+NAMED_BY = {
+    "rating.contacted": "rating",
+    "rating.fixed": "rating",
+    "rating.appealed": "rating",
+    "rating.excluded": "rating",
+    "complaint.returned": "complaint",
 }

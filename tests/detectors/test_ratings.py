@@ -86,7 +86,6 @@ def test_which_rating_an_event_speaks_of():
     assert name_of(bad(rating="r7"), ON) == "r7"
     assert name_of(bad(), ON) == "c1"
     assert name_of(said("rating.given", "03-02 10:00", level=5, id="x1"), ON) == "x1"
-    assert name_of(said("rating.fixed", "03-02 10:00"), ON) is None
     assert not FAMILY.wanted(CENTRE)
     assert FAMILY.wanted(ON)
 

@@ -88,6 +88,9 @@ def test_the_ladder_of_hunan_and_single_keys_beside_it():
         ("bid.submitted", {"tender": "t", "bidder": "b", "opens_at": "2026-03-01T10:00"}, "opens_at"),
         ("bid.submitted", {"tender": "x" * 257, "bidder": "b"}, "tender"),
         ("bid.judged", {"tender": "t", "result": "perhaps"}, "result"),
+        ("rating.fixed", {}, "rating"),
+        ("rating.excluded", {"rating": 7}, "rating"),
+        ("complaint.returned", {"complaint": None}, "complaint"),
     ],
 )
 def test_data_a_rule_cannot_do_without(kind, data, field):
@@ -97,4 +100,17 @@ def test_data_a_rule_cannot_do_without(kind, data, field):
     with pytest.raises(EventError) as caught:
         parse_event(row)
     assert caught.value.field == f"data.{field}"
-    assert parse_event({**row, "kind": "rating.fixed"}).kind == "rating.fixed", "the kind requires nothing"
+
+
+@pytest.mark.parametrize(
+    "kind", ["rating.fixed", "complaint.returned", "complaint.opened", "complaint.answered"]
+)
+def test_the_case_names_a_rating_or_complaint_too(kind):
+    row = {
+        "event_id": "1",
+        "kind": kind,
+        "occurred_at": "2026-03-02T10:00:00+08:00",
+        "source": "s",
+        "case": "c1",
+    }
+    assert parse_event(row).case == "c1"
