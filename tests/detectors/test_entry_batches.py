@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -159,7 +161,7 @@ SUBJECTS = {
     "ticket": (unattached.TICKET_FAMILY.judge, lambda e: e.kind in unattached.TICKETS),
     "certificate": (unattached.CERTIFICATE_FAMILY.judge, lambda e: e.kind == unattached.ISSUED),
 }
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def spread(events):
@@ -197,3 +199,39 @@ def test_nothing_changes_before_look_at(subject, events, now, share):
     for moment in (now + (last - now) * share, last):
         again = judge_one("2026-03-02/x/y", mine, FEW, moment)
         assert (grounds(again), again.status) == (grounds(verdict), verdict.status)
+
+
+junk = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5)
+    | st.sampled_from(("1e999999", "Infinity", "-0", " ")),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2), max_leaves=4,
+)  # fmt: skip
+UNGUARDED = (
+    "channel",
+    "quantity",
+    "code",
+    "name",
+    "payee",
+    "basis",
+    "ticket",
+    "service",
+    "terminal",
+    "type",
+    "days",
+)
+
+
+@quick
+@given(events_of(), st.data())
+def test_whatever_else_an_event_says_is_judged_without_an_error(events, data):
+    strange = []
+    for each in events:
+        more = data.draw(st.dictionaries(st.sampled_from(UNGUARDED), junk, max_size=4))
+        more.pop("days", None) if each.kind == "case.suspended" else None
+        strange.append(replace(each, data={**each.data, **more}))
+    found = list(judge_case([e for e in strange if e.case == "c1"], FEW, NOW).findings)
+    for each in strange:
+        for family, subject in subjects_of(each, FEW):
+            found += family.ask(subject, [each], FEW, NOW).findings
+    for finding in found:
+        json.dumps(finding.explain)
