@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,7 +14,10 @@ from typing import Annotated, Any, BinaryIO, TextIO
 
 import typer
 
+from detectors.case_families import wanted_judges
 from detectors.cases import judge_case
+from detectors.families import FAMILIES, subjects_of, wanted_families
+from detectors.family import Family
 from domain.cases import RANK
 from domain.centre import Centre
 from domain.centre_folder import load_centres
@@ -56,15 +59,30 @@ class Rejection:
 
 @dataclass(slots=True)
 class Replay:
-    """Takes lines, then judges case by case; keeps the events, never all findings at once."""
+    """Takes lines, then judges case by case and subject by subject; keeps the events, never all findings at once.
+
+    ``families``: of rules about subjects that are no cases; those that the centre file turns on are judged.
+    """
 
     centres: Centres
     rejected: list[Rejection] = field(default_factory=list)
     taken: int = 0
     duplicates: int = 0
     last: datetime | None = None
+    families: Sequence[Family] = FAMILIES
     _cases: dict[tuple[str, str], list[tuple[int, Event]]] = field(default_factory=dict, repr=False)
     _known: dict[str, dict[str, Event]] = field(default_factory=dict, repr=False)
+    _subjects: dict[tuple[str, str], tuple[Family, str, list[Event]]] = field(
+        default_factory=dict, repr=False
+    )
+    #: By centre: the kinds that families which are on want, and whether families about cases want what is in no clock.
+    _wanted: dict[str, tuple[frozenset[str], bool]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for code, centre in self.centres.items():
+            wanted = wanted_families(centre, self.families).values()
+            kinds = frozenset[str]().union(*(family.kinds for family in wanted))
+            self._wanted[code] = kinds, any(True for _ in wanted_judges(centre))
 
     def read(self, lines: Iterable[bytes | str]) -> None:
         """Takes every line; blank ones are skipped, bad ones and conflicts are kept with their reason."""
@@ -102,17 +120,23 @@ class Replay:
         moment = event.occurred_at
         if self.last is None or moment > self.last:
             self.last = moment
+        centre = event.centre if several and event.centre else self.centres.first.centre.id
+        kinds, others = self._wanted[centre]
         # Staffing, queue and rating events are taken and checked; no time limit depends on them.
-        if event.case is not None and event.kind in RANK:
-            centre = event.centre if several and event.centre else self.centres.first.centre.id
+        if event.case is not None and (event.kind in RANK or others):
             self._cases.setdefault((centre, intern(event.case)), []).append((number, event))
+        if event.kind in kinds:
+            for family, name in subjects_of(event, self.centres[centre], self.families):
+                key = centre, f"{family.subject}:{name}"
+                self._subjects.setdefault(key, (family, name, []))[2].append(event)
 
     @property
     def cases(self) -> int:
         return len(self._cases)
 
     def judge(self, until: datetime | None = None) -> Iterator[list[Finding]]:
-        """The findings of each case as of ``until`` (default: the last event), by centre and case number; adds ineffective events."""
+        """The findings of each case as of ``until`` (default: the last event), by centre and case number, then those of
+        each other subject by centre and name; adds ineffective events."""
         now = until or self.last
         if now is None:
             return
@@ -125,6 +149,10 @@ class Replay:
                 raw = _shown(_dumps(event_to_json(event)))
                 self.rejected.append(Rejection(line, code, None, reason, raw, event.event_id))
             yield list(verdict.findings)
+        for key in sorted(self._subjects):
+            family, name, events = self._subjects[key]
+            judged = family.ask(name, events, self.centres[key[0]], now).findings
+            yield sorted(judged, key=lambda f: (f.opened_at, f.rule, f.due_at or f.opened_at, f.finding_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,11 @@ def stored_findings(
 def oldest_open(connection: Connection, centre: str, subjects: Sequence[str]) -> dict[str, datetime]:
     """When the oldest open finding of each subject opened; subjects without one are left out."""
     rows = connection.execute(
-        "select subject, min(opened_at) from finding where centre = %s and subject = any(%s) and state = 'open'"
-        " group by subject",
-        [centre, list(subjects)],
+        "select subject, min(opened_at) from (select subject, opened_at from finding"
+        "   where centre = %(centre)s and subject = any(%(subjects)s) and state = 'open'"
+        "   union all select subject, opened_at from shadow_finding"
+        "   where centre = %(centre)s and subject = any(%(subjects)s) and state = 'open') as still group by subject",
+        {"centre": centre, "subjects": list(subjects)},
     )
     return dict(rows.fetchall())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from domain.events import Event
 from store.connection import Connection
@@ -35,6 +35,8 @@ class Linking:
     signatures: Mapping[str, str]
 
 
+#: Whether all stored events are linked: ``more`` are left, ``elsewhere`` another loop is at them.
+Linked = Literal["done", "more", "elsewhere"]
 #: Centre, subject, moment, source, id, kind, arrival.
 Link = tuple[str, str, datetime, str, str, str, datetime]
 
@@ -105,7 +107,7 @@ def adopt_linking(connection: Connection, code: str, signature: str | None, now:
         signature: None where no family of the centre wants events; then nothing is remembered.
 
     Returns:
-        Whether anything is still to be linked.
+        Whether anything may still have to be linked.
     """
     if signature is None:
         connection.execute("delete from subject_linking where centre = %s", [code])
@@ -123,10 +125,10 @@ def adopt_linking(connection: Connection, code: str, signature: str | None, now:
     return row is None or not row[0]
 
 
-def link_slice(connection: Connection, code: str, linking: Linking, size: int = SLICE) -> bool:
-    """Links the next stored events of a centre in one transaction; whether there are more.
+def link_slice(connection: Connection, code: str, linking: Linking, size: int = SLICE) -> Linked:
+    """Links the next stored events of a centre in one transaction.
 
-    Any number of loops may ask; a loop that is killed goes on where it was.
+    Until none are, a subject may lack events, and is not to be judged. Any number of loops may ask; a loop that is killed goes on where it was.
     """
     with connection.transaction():
         row = connection.execute(
@@ -135,7 +137,12 @@ def link_slice(connection: Connection, code: str, linking: Linking, size: int = 
             [code, linking.signatures[code]],
         ).fetchone()
         if row is None:
-            return False
+            # Nothing left, or another loop is at it.
+            left_to_do = connection.execute(
+                "select exists (select from subject_linking where centre = %s and signature = %s and not done)",
+                [code, linking.signatures[code]],
+            ).fetchone()
+            return "elsewhere" if left_to_do and left_to_do[0] else "done"
         arrived_from, at_kind, moment, source, event_id = row
         left = [kind for kind in sorted(linking.kinds[code]) if at_kind is None or kind >= at_kind]
         links: list[Link] = []
@@ -174,7 +181,7 @@ def link_slice(connection: Connection, code: str, linking: Linking, size: int = 
             " where centre = %s",
             [at_kind, moment, source, event_id, not left, code],
         )
-        return bool(left)
+        return "more" if left else "done"
 
 
 # -- judging -------------------------------------------------------------------------------------------------------------
@@ -240,11 +247,3 @@ def save_subjects(
         " where s.centre = %s and s.subject = u.subject",
         [now, *(list(column) for column in zip(*rows, strict=True)), centre],
     )
-
-
-def has_subjects(connection: Connection, centre: str) -> bool:
-    """Whether any subject of a centre was ever linked."""
-    row = connection.execute(
-        "select exists (select from subject_state where centre = %s)", [centre]
-    ).fetchone()
-    return bool(row and row[0])

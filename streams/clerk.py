@@ -18,6 +18,7 @@ from store.dead_letters import Refusal, resolve, write_dead_letters
 from store.findings import Said, as_entries, write_said
 from store.judging import Due, Kind
 from store.sources import save_source
+from store.subjects import save_subjects
 from streams.judges import Answer, Failed, Judged
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Clerk:
         said = [Said(each.due.subject, each.changes) for each in written if isinstance(each, Answer)]
         # Last of all rows: whoever else has something for the chain waits from here to the commit.
         chain.append(connection, self._centre, as_entries(said), now)
-        if any(each.changes for each in said):
+        if any(not change.finding.shadow for each in said for change in each.changes):
             connection.execute("select pg_notify('mingjing', 'finding')")
         # Not what wakes a rule loop: only screens hear it.
         connection.execute("select pg_notify('mingjing', 'judged')")
@@ -101,7 +102,12 @@ class Clerk:
         write_said(
             connection, [Said(each.due.subject, each.changes, each.revoked_by) for each in answers], now
         )
-        changes = [(change.finding, change.kind) for each in answers for change in each.changes]
+        changes = [
+            (change.finding, change.kind)
+            for each in answers
+            for change in each.changes
+            if not change.finding.shadow
+        ]
         if changes:
             self._plan(connection, changes, now)
         write_dead_letters(connection, [letter for each in answers for letter in each.letters], now=now)
@@ -126,6 +132,10 @@ class Clerk:
                 self._centre,
                 [(each.due.name, each.look_at, _is_stale(each)) for each in answers],
                 now,
+            )
+        elif kind == "subject":
+            save_subjects(
+                connection, self._centre, [each.subject for each in answers if each.subject is not None], now
             )
         else:
             for each in answers:

@@ -16,7 +16,7 @@ WORKER_SILENT = 5.0
 #: Records waiting in the log: a few batches.
 BACKLOG = 2000
 #: Kinds judged from events alone. Windows are not among them: absence counts only up to what the cameras have said.
-HELD: frozenset[Kind] = frozenset(("case", "source"))
+HELD: frozenset[Kind] = frozenset(("case", "source", "subject"))
 #: Real seconds until a held loop asks again.
 HOLD = 0.2
 

@@ -6,14 +6,16 @@ What a rule raises concerns its one subject: it becomes a :class:`Failed` and th
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from detectors.absence import DESK, judge_absence
+from detectors.absence import DESK, LOOK_BACK, judge_absence, windows_of
 from detectors.cases import judge_case
+from detectors.families import FAMILIES, name_in, wanted_families
+from detectors.family import Family
 from detectors.sources import Gap, judge_source
 from detectors.verdict import Verdict
 from domain.centre import Centre
@@ -24,6 +26,8 @@ from store.connection import Connection
 from store.dead_letters import Refusal
 from store.findings import Change, Grounds, compare, oldest_open, stored_findings
 from store.judging import Arrival, CaseAnswer, Due
+from store.subjects import WINDOW, SubjectAnswer, events_of_subjects
+from streams.linking import AT_WINDOWS
 from streams.rule_settings import centre_under, settings_id, settings_of
 
 
@@ -34,6 +38,7 @@ class Rules:
     case: Callable[[Iterable[Event], Centre, datetime], Verdict] = judge_case
     window: Callable[..., Verdict] = judge_absence
     source: Callable[..., Verdict] = judge_source
+    families: Sequence[Family] = FAMILIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,7 @@ class Answer:
     resolved: Sequence[bytes] = ()
     ineffective: Sequence[bytes] | None = None
     case: CaseAnswer | None = None
+    subject: SubjectAnswer | None = None
     status: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -78,14 +84,19 @@ class Court:
         self.settings = settings_of(centre)
         self.settings_id = settings_id(self.settings)
         self._centres: dict[str, Centre] = {self.settings_id: centre}
+        self._families = wanted_families(centre, rules.families)
 
     def judge(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
         """``dues`` are of one kind."""
         if not dues:
             return []
-        return {"case": self._cases, "window": self._windows, "source": self._sources}[dues[0].kind](
-            connection, dues, now
-        )
+        judges = {
+            "case": self._cases,
+            "window": self._windows,
+            "source": self._sources,
+            "subject": self._subjects,
+        }
+        return judges[dues[0].kind](connection, dues, now)
 
     # -- cases -------------------------------------------------------------------------------------------------------
 
@@ -149,6 +160,8 @@ class Court:
             since[due.name] = calendar.day_start(min(days))
         spans = judging.presence_spans(connection, self._code, since)
         desk = judging.desk_events(connection, self._code, since, list(DESK))
+        if self._centre.rules.staffing is not None:
+            self._add_staffing(connection, desk, since)
         stored = stored_findings(connection, self._code, {due.subject: since[due.name] for due in dues})
 
         def one(due: Due) -> Answer:
@@ -165,6 +178,52 @@ class Court:
             return Answer(due, _ahead(verdict.look_at, now), changes, status=dict(verdict.status))
 
         return [attempt(due, partial(one, due)) for due in dues]
+
+    def _add_staffing(
+        self, connection: Connection, events: dict[str, list[Event]], since: Mapping[str, datetime]
+    ) -> None:
+        """Leave, cover, attendance and queue of each window, which most of them do not name."""
+        reach: dict[timedelta, list[str]] = {}
+        for kind in sorted(AT_WINDOWS):
+            reach.setdefault(LOOK_BACK.get(kind, timedelta(0)), []).append(kind)
+        for back, kinds in reach.items():
+            asked: dict[str, datetime | None] = {WINDOW + window: at - back for window, at in since.items()}
+            for subject, arrivals in events_of_subjects(connection, self._code, asked, kinds).items():
+                window = subject.removeprefix(WINDOW)
+                events[window] += [
+                    each.event for each in arrivals if window in windows_of(each.event, self._centre)
+                ]
+
+    # -- subjects of the other families ------------------------------------------------------------------------------
+
+    def _subjects(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
+        arrivals = events_of_subjects(connection, self._code, dict.fromkeys(due.name for due in dues))
+        stored = stored_findings(connection, self._code, dict.fromkeys(due.name for due in dues))
+        return [
+            attempt(due, partial(self._subject, due, arrivals[due.name], stored[due.name], now))
+            for due in dues
+        ]
+
+    def _subject(
+        self, due: Due, arrivals: Sequence[Arrival], stored: Sequence[Finding], now: datetime
+    ) -> Answer:
+        kind, _, name = due.name.partition(":")
+        family = self._families.get(kind)
+        fresh = arrivals[due.row["judged_events"] :]
+        # A link made under other settings may name it no more.
+        events = (
+            []
+            if family is None
+            else [each.event for each in arrivals if name_in(family, each.event, self._centre) == name]
+        )
+        # Of a family that is off nothing is said any more, and what was said no longer stands.
+        verdict = Verdict((), None) if family is None else family.ask(name, events, self._centre, now)
+        newest = fresh[-1].event if fresh else None
+        changes = compare(stored, verdict.findings, now, _grounds_of_case(newest))
+        look_at = _soonest(_ahead(verdict.look_at, now), _ahead_of_time(stored, verdict.findings, now))
+        answer = SubjectAnswer(due.name, verdict.status, look_at, len(arrivals))
+        revoked_by = newest.event_id if newest is not None else None
+        return Answer(due, look_at, changes, revoked_by, subject=answer, status=dict(verdict.status))
 
     # -- sources -----------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,8 @@ def note_outcomes(outcomes: Iterable[Judged]) -> None:
             continue
         for change in outcome.changes:
             finding = change.finding
+            if finding.shadow:
+                continue
             metrics.FINDINGS.labels(finding.rule, finding.severity, change.kind).inc()
             log.info(
                 "finding %s",

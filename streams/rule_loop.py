@@ -24,17 +24,19 @@ from store.departments import keep_departments
 from store.ingest import heartbeat
 from store.judging import Kind
 from store.sources import expect_sources
+from store.subjects import adopt_linking, link_slice
 from streams import metrics
 from streams.clerk import PUSH_AHEAD, Clerk, Plan, no_messages
 from streams.clock_watch import ClockWatch
 from streams.holding import CLOCK_JUMPED, HELD, HOLD, reason_to_hold
 from streams.judges import Answer, Court, Failed, Judged, Rules
+from streams.linking import linking_of
 from streams.outcomes import note_outcomes
 from streams.rule_settings import world_id
 
 log = logging.getLogger(__name__)
 
-KINDS: tuple[Kind, ...] = ("case", "window", "source")
+KINDS: tuple[Kind, ...] = ("case", "window", "source", "subject")
 #: Rows judged in one transaction at first, and how few and many they may become.
 BATCH, SMALLEST, MOST = 50, 10, 500
 #: Real seconds that a batch may hold its rows: the worker waits while they are locked.
@@ -93,7 +95,10 @@ class RuleLoop:
         self._watch = watch or ClockWatch()
         self._turn = turn
         self._code = centre.centre.id
-        self._court, self._clerk = Court(centre, rules or Rules()), Clerk(self._code, plan)
+        rules = rules or Rules()
+        self._court, self._clerk = Court(centre, rules), Clerk(self._code, plan)
+        self._linking = linking_of({self._code: centre}, rules.families)
+        self._staffed = centre.rules.staffing is not None
         self._size, self._batches, self._beats, self._real = batch, batches, beats, real_time
         self._new_connection = open_connection or (
             lambda: connect(dsn, application="mingjing rules", autocommit=True)
@@ -175,8 +180,12 @@ class RuleLoop:
         elif self._held_since is None:
             self._held_since = self._real()
             log.info("cases wait: %s", held)
+        linked = "done" if self._linking is None else link_slice(connection, self._code, self._linking)
         for kind in KINDS:
             if held == CLOCK_JUMPED or (held is not None and kind in HELD):
+                continue
+            if linked != "done" and (kind == "subject" or (kind == "window" and self._staffed)):
+                # Judged without all of its events it would be judged wrongly; late is better.
                 continue
             for _ in range(self._batches):
                 outcomes, full = self._judge_batch(connection, kind, now)
@@ -187,6 +196,7 @@ class RuleLoop:
                     break
             else:
                 more = True
+        more = more or linked == "more"
         self._held = held
         if self._beats and self._real() - self._beat_at >= POLL:
             heartbeat(connection, "rules", now=now, instance=self._code, detail=self.detail())
@@ -243,6 +253,8 @@ class RuleLoop:
             if row is not None and row[0] not in (None, self._world):
                 count = judging.judge_everything_again(connection, self._code)
                 log.info("settings or calendars have changed: judging %d rows again", count)
+            signature = self._linking.signatures[self._code] if self._linking is not None else None
+            adopt_linking(connection, self._code, signature, now)
             heartbeat(connection, "rules", now=now, instance=self._code, detail=self.detail())
             calendar = self._centre.working_time.version
             in_force = {"settings": self._court.settings_id, "world": self._world, "calendar": calendar}

@@ -20,6 +20,8 @@ from store.connection import explain
 from store.dead_letters import Refusal, write_dead_letters
 from store.ingest import heartbeat, write_events
 from store.observations import Posts, posts_of, write_observations
+from store.subjects import note_linking
+from streams.linking import linking_of
 
 log = logging.getLogger(__name__)
 
@@ -140,6 +142,10 @@ class StoreWriter:
     def __init__(self, dsn: str, *, clock: Clock, centres: Centres | None = None) -> None:
         self._connection = store.connect(dsn, application="mingjing-worker", autocommit=True)
         self._clock = clock
+        self._linking = linking_of(dict(centres)) if centres else None
+        if self._linking is not None:
+            with self._connection.transaction():
+                note_linking(self._connection, self._linking, clock.now())
         # Of several an event names its own, or is refused before it comes here.
         self._centre = centres.only.centre.id if centres and centres.only else ""
         self._posts: Posts | None = None
@@ -151,7 +157,9 @@ class StoreWriter:
             }
 
     def write_events(self, events: Sequence[Event]) -> WriteResult:
-        return write_events(self._connection, events, centre=self._centre, now=self._clock.now())
+        return write_events(
+            self._connection, events, centre=self._centre, now=self._clock.now(), linking=self._linking
+        )
 
     def write_observations(self, observations: Sequence[Observation]) -> None:
         write_observations(
