@@ -7,6 +7,7 @@ comparison needs two that differ in nothing but the proposal.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -37,14 +38,14 @@ Seats = dict[str, tuple[Sequence[PresenceSpan], Sequence[Event]]]
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Of one centre: changes by rule, messages today and under the proposal; ``cases`` with any finding on either side;
-    ``shadow``: findings that the proposal only counts."""
+    ``shadow``: rule → findings that the proposal only counts."""
 
     centre: str
     cases: int
     changes: list[RuleChange]
     today: Forecast
     proposed: Forecast
-    shadow: int
+    shadow: dict[str, int]
 
 
 def backtest_command(
@@ -188,14 +189,14 @@ def _compare(
         return since <= moment <= until
 
     one, other = ([finding for finding in side if not finding.shadow] for side in (before, after))
-    shadow = sum(finding.shadow and inside(finding.opened_at) for finding in after)
+    shadow = Counter(finding.rule for finding in after if finding.shadow and inside(finding.opened_at))
     return Comparison(
         centre=today.centre.id,
         cases=len({finding.case for finding in before + after if finding.case is not None}),
         changes=compare_findings(one, other, inside),
         today=forecast((finding for finding in one if inside(finding.opened_at)), today),
         proposed=forecast((finding for finding in other if inside(finding.opened_at)), proposed),
-        shadow=shadow,
+        shadow=dict(sorted(shadow.items())),
     )
 
 
@@ -216,7 +217,7 @@ def _absences(seats: Seats, centre: Centre, since: datetime, until: datetime) ->
 
 def _words(found: Comparison) -> str:
     rows = [
-        f"中心 centre {found.centre} · 有发现的办件 cases with findings {found.cases} · 影子 shadow {found.shadow}",
+        f"中心 centre {found.centre} · 有发现的办件 cases with findings {found.cases}",
         f"{'规则 rule':<26} {'级别':<6} {'现行':>7} {'拟议':>7} {'新增':>7} {'消失':>7} {'移动':>7}",
     ]
     for row in found.changes:
@@ -224,6 +225,7 @@ def _words(found: Comparison) -> str:
             f"{row.rule:<28} {row.severity:<8} {row.today:>8} {row.proposed:>9} {row.new:>9} {row.gone:>9} {row.moved:>9}"
         )
         rows += [f"    {_WHAT[what]}  {subject}" for subject, what in row.examples]
+    rows += [f"{rule:<28} 影子 shadow {number:>7}" for rule, number in found.shadow.items()]
     for name, load in (("现行 today", found.today), ("拟议 proposed", found.proposed)):
         rows.append(f"短信 messages {name}: {_load(load)}")
         rows += [f"    {_peak(peak)}" for peak in load.peaks[:3]]

@@ -97,6 +97,19 @@ def test_in_words(run):
     assert "短信 messages 拟议 proposed: 4" in said.out
 
 
+def test_a_shadow_rule_is_counted_and_tells_nobody(run):
+    shadow = json.loads(
+        run("--since", "2026-11-01", "--json", rules="rules: {procedure: {shadow: true}}\n")[1].out
+    )
+    live = json.loads(run("--since", "2026-11-01", "--json", rules="rules: {procedure: {}}\n")[1].out)
+    found = {row["rule"]: row["new"] for row in live["rules"] if row["rule"].startswith("procedure.")}
+    assert found
+    assert shadow["shadow"] == found
+    assert live["shadow"] == {}
+    assert not any(row["new"] for row in shadow["rules"])
+    assert shadow["messages"]["proposed"] == shadow["messages"]["today"]
+
+
 def test_only_the_span_asked_for(run):
     _, said = run("--since", "2026-11-14", "--until", "2026-11-20", "--json")
     assert [row["rule"] for row in json.loads(said.out)["rules"]] == ["time_limit.legal"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import yaml
@@ -13,6 +14,7 @@ from domain.centre_file import parse_centre
 from domain.centres import Centres
 from domain.clock import FakeClock
 from domain.events import parse_line
+from mingjing import score_words as words
 from mingjing.cli import main
 from mingjing.scores import book_of_database, books_of_file, ranked
 from store.connection import connect
@@ -148,3 +150,9 @@ def test_the_database_gives_the_same(database):
         ((places, _),) = ranked([book], NOVEMBER, "window")
         (worst,) = [place.card for place in places if place.card.key == "A01"]
         assert (worst.score.value, worst.score.if_revoked, worst.counts["revoked_yellow"]) == (90, 100, 1)
+
+
+def test_every_figure_is_explained():
+    page = Path("docs/scores.md").read_text("utf-8")
+    for name, word in {**words.COUNTS, **words.RATES, **words.LINES}.items():
+        assert f"| `{name}` | {word}" in page, name
