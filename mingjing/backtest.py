@@ -127,6 +127,9 @@ def over_file(
             run.read(read_lines(stream))
     except OSError as error:
         raise InputError(f"{events}: cannot be read: {error.strerror}") from None
+    if run.rejected:
+        lines = len(run.rejected)
+        typer.echo(f"拒收 {lines} 行 lines refused; `mingjing replay --rejected` names them", err=True)
     end = until or run.last or since
     sides = [_by_centre(run, centres, end) for centres in (today, proposed)]
     return [

@@ -59,7 +59,9 @@ def scores_command(
     kind, text = _which(month, quarter, year)
     period = parse_period(kind, text, centres.first.zone)
     if events is not None:
-        books = books_of_file(centres, _lines(events), period)
+        books, refused = books_of_file(centres, _lines(events), period)
+        if refused:
+            typer.echo(f"拒收 {refused} 行 lines refused; `mingjing replay --rejected` names them", err=True)
     else:
         books = _books_of_database(centres, period, data)
     for places, level in ranked(books, period, subject):
@@ -105,13 +107,13 @@ def _abroad(shares: dict[str, dict[str, list[float]]], own: str) -> dict[str, li
 
 def _lines(path: Path) -> list[bytes]:
     try:
-        return path.read_bytes().splitlines()
+        return path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def books_of_file(centres: Centres, lines: Iterable[bytes | str], period: Period) -> list[Book]:
-    """The facts of a file as of the end of the period, or of the file; lines that are no events are left out."""
+def books_of_file(centres: Centres, lines: Iterable[bytes], period: Period) -> tuple[list[Book], int]:
+    """The facts of a file as of the end of the period, or of the file; and how many lines were refused."""
     from mingjing.replay import Replay
 
     kept = list(lines)
@@ -130,10 +132,11 @@ def books_of_file(centres: Centres, lines: Iterable[bytes | str], period: Period
         except EventError:
             continue
         events[event.centre if centres.several and event.centre else centres.first.centre.id].append(event)
-    return [
+    books = [
         _book(centre, without_duplicates(events[code])[0], found[code], as_of)
         for code, centre in centres.items()
     ]
+    return books, len(run.rejected)
 
 
 def _book(centre: Centre, events: Sequence[Event], findings: list[FindingFact], as_of: datetime) -> Book:
@@ -161,7 +164,14 @@ def _finding_fact(finding: Finding) -> FindingFact:
         finding.item,
         finding.window,
         finding.state == "revoked",
+        staff=_staff(finding),
     )
+
+
+def _staff(finding: Finding) -> str | None:
+    """Of a finding about a person's day; whose a case is, its events say."""
+    staff = finding.explain.get("staff")
+    return staff if finding.case is None and isinstance(staff, str) else None
 
 
 # ---- out of the database -----------------------------------------------------------------------------------------------
@@ -200,7 +210,7 @@ def book_of_database(connection: Connection, centre: Centre, period: Period, as_
     findings = [
         FindingFact(
             row.finding_id, row.rule, row.severity, row.opened_at, row.case, row.item, row.window, row.revoked,
-            row.appealed,
+            row.appealed, row.staff,
         )
         for row in rows
     ]  # fmt: skip

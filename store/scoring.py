@@ -17,7 +17,7 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class ScoredFinding:
-    """A finding as it stands. ``appealed``: an appeal waits for its decision."""
+    """A finding as it stands. ``appealed``: an appeal waits for its decision; ``staff``: of one about a person's day."""
 
     finding_id: str
     rule: str
@@ -28,17 +28,19 @@ class ScoredFinding:
     window: str | None
     revoked: bool
     appealed: bool
+    staff: str | None = None
 
 
 def cases_at_issue(
     connection: Connection, centre: str, since: datetime, until: datetime
 ) -> dict[str, str | None]:
-    """Case → its kept settings: those that began, ended, or had a deadline in the half-open span."""
+    """Case → its kept settings: those that began, ended, had a deadline or were found against in the half-open span."""
     rows = connection.execute(
         "select case_id, settings_id from case_state where centre = %(centre)s and ("
         " (started_at >= %(since)s and started_at < %(until)s) or (stopped_at >= %(since)s and stopped_at < %(until)s)"
         " or (promised_due >= %(since)s and promised_due < %(until)s)"
-        " or (legal_due >= %(since)s and legal_due < %(until)s)) order by case_id",
+        " or (legal_due >= %(since)s and legal_due < %(until)s) or case_id in (select case_id from finding f"
+        "   where f.centre = %(centre)s and f.opened_at >= %(since)s and f.opened_at < %(until)s)) order by case_id",
         {"centre": centre, "since": since, "until": until},
     )
     return dict(rows.fetchall())
@@ -74,7 +76,7 @@ def findings_at_issue(
     """Those opened in the span, and all of the cases; with what became of them."""
     rows = connection.execute(
         "select finding_id, rule, severity, opened_at, case_id, item, window_id, state = 'revoked',"
-        " coalesce(life = 'appealed', false) from finding where centre = %s"
+        " coalesce(life = 'appealed', false), case when case_id is null then explain ->> 'staff' end from finding where centre = %s"
         " and ((opened_at >= %s and opened_at < %s) or (opened_at < %s and case_id = any(%s)))"
         " order by opened_at, finding_id",
         [centre, since, until, until, list(cases)],

@@ -107,6 +107,13 @@ def test_in_words(run, tmp_path):
     assert "默认好评 1" in said.out
 
 
+def test_refused_lines_are_said(run, tmp_path):
+    bad = [*LINES, b"no event", b"", LINES[0]]
+    status, said = run("--month", "2026-11", "--events", str(tmp_path / "events.jsonl"), "--json", lines=bad)
+    assert (status, len(said.out.splitlines())) == (0, 2)
+    assert "拒收 1 行" in said.err
+
+
 def test_a_month_without_anything_says_nothing_good(run, tmp_path):
     status, said = run("--month", "2026-01", "--events", str(tmp_path / "events.jsonl"), "--json")
     assert (status, said.out) == (0, "")
@@ -138,7 +145,9 @@ def test_the_database_gives_the_same(database):
         loop.close()
         book = book_of_database(connection, CENTRE, NOVEMBER, NOVEMBER.until - timedelta(seconds=1))
         ((places, _),) = ranked([book], NOVEMBER, "department")
-        ((expected, _),) = ranked(books_of_file(Centres.of(CENTRE), LINES, NOVEMBER), NOVEMBER, "department")
+        ((expected, _),) = ranked(
+            books_of_file(Centres.of(CENTRE), LINES, NOVEMBER)[0], NOVEMBER, "department"
+        )
         # A silent feed is a finding of the live system that belongs to no department.
         places = [place for place in places if place.card.key]
         assert [place.card.counts for place in places] == [place.card.counts for place in expected]
@@ -156,3 +165,33 @@ def test_every_figure_is_explained():
     page = Path("docs/scores.md").read_text("utf-8")
     for name, word in {**words.COUNTS, **words.RATES, **words.LINES}.items():
         assert f"| `{name}` | {word}" in page, name
+
+
+@pytest.mark.postgres
+def test_late_entered_and_findings_of_older_cases(database):
+    """Of a stop keyed in late no rate says "in time"; a card of a case from last month costs whoever handled it."""
+    file = FILE | {"rules": FILE["rules"] | {"truthfulness": {"late_entry": {"received_days": 400}}}}
+    centre = parse_centre(yaml.safe_dump(file, allow_unicode=True))
+    late = json.loads(LINES[1]) | {"entered_at": "2026-11-10T10:00:00+08:00"}
+    older = [
+        line(20, "case.accepted", "01-05T09:30", "c9", "A02"),
+        line(21, "case.suspended", "01-06T09:30", "c9", "A02", ground="hearing", days=3),
+    ]
+    lines = [LINES[0], json.dumps(late).encode(), *older]
+    ((places, _),) = ranked(books_of_file(Centres.of(centre), lines, NOVEMBER)[0], NOVEMBER, "window")
+    (card,) = [place.card for place in places if place.card.key == "A01"]
+    assert (card.rates["promised"].good, card.rates["promised"].whole) == (0, 1)
+    assert card.counts["late_entered"] == 1
+    with connect(database, autocommit=True) as connection:
+        write_events(connection, [parse_line(raw) for raw in older], centre="530502", now=at("01-06 12:00"))
+        loop = RuleLoop(database, centre, FakeClock(at("01-30 18:00")))
+        loop.tick(at("01-30 18:00"))
+        loop.close()
+        connection.execute("update case_state set promised_due = null, legal_due = null")
+        connection.execute(
+            "update finding set opened_at = %s where rule = 'suspension.overrun'", [at("11-03 09:00")]
+        )
+        book = book_of_database(connection, centre, NOVEMBER, NOVEMBER.until)
+        ((places, _),) = ranked([book], NOVEMBER, "person")
+    (card,) = [place.card for place in places if place.card.key == "clerk-A02"]
+    assert (card.score.value, card.counts["yellow"]) == (None, 1)
