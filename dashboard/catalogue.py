@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboard import catalogue_province
+from dashboard import catalogue_acts, catalogue_province
 
 LANGUAGES = ("zh", "en")
 
@@ -438,8 +438,8 @@ EN: dict[str, str] = {
     "rule_source": "Source silent",
 }
 
-ZH |= catalogue_province.ZH
-EN |= catalogue_province.EN
+ZH |= catalogue_province.ZH | catalogue_acts.ZH
+EN |= catalogue_province.EN | catalogue_acts.EN
 CATALOGUES = {"zh": ZH, "en": EN}
 
 #: The few words the browser needs before, or without, the server.

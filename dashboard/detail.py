@@ -8,12 +8,13 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard.explaining import day_rows, explain_facts, moment_words
-from dashboard.facts import Detail, FindingFacts
+from dashboard.facts import Detail, FindingFacts, LifeFacts
 from dashboard.layout import attributes, lamp_icon
 from dashboard.lights import camera_text, finding_text, rule_family
 from dashboard.view import person_name
 from dashboard.words import Words
 from domain.centre import Centre, Window
+from domain.rule_names import rule_name
 
 
 def panel(detail: Detail | None, centre: Centre, words: Words, now: datetime) -> list[Component]:
@@ -69,7 +70,8 @@ def finding_section(
     word = words(f"light_{finding.severity}")
     item = next((item.name for item in centre.items if item.code == finding.item), "")
     family = rule_family(finding.rule)
-    rule = words(f"rule_{family}") if words.has(f"rule_{family}") else finding.rule
+    named = rule_name(finding.rule, "en" if words.language == "en" else "zh")
+    rule = words(f"rule_{family}") if words.has(f"rule_{family}") else named
     acknowledged = ""
     if finding.acknowledged_at is not None:
         acknowledged = (
@@ -98,6 +100,8 @@ def finding_section(
         html.P(finding_text(finding, words, now, detail.window), className="panel-sentence"),
         html.Dl(rows, className="facts"),
     ]
+    if finding.life is not None:
+        body += life_section(finding.life, centre, words, now)
     if finding.provisional:
         body.append(html.P(words("detail_provisional"), className="panel-note"))
     if days:
@@ -115,4 +119,34 @@ def finding_section(
     return html.Section(body, className="panel-finding")
 
 
-__all__ = ["day_rows", "explain_facts", "finding_section", "panel"]
+def life_section(life: LifeFacts, centre: Centre, words: Words, now: datetime) -> list[Component]:
+    """What was done about a finding, by whom, and what is awaited until when."""
+    names = {person.id: person.name for person in centre.people}
+    acts = []
+    for act in life.acts:
+        key = f"{'act' if act.person is None else 'life'}_{act.step}"
+        late = words("act_late") if act.detail.get("late") else ""
+        remark = " ".join(part for part in (late, str(act.detail.get("text") or "")) if part)
+        cells = [
+            moment_words(act.at, words),
+            words(key) if words.has(key) else act.step,
+            words("act_by_rules") if act.person is None else names.get(act.person, act.person),
+            remark,
+        ]
+        acts.append(html.Tr([html.Td(cell) for cell in cells]))
+    state = [html.Div([html.Dt(words("life_state")), html.Dd(words(f"life_{life.state}"))])]
+    for each in life.awaited:
+        until = ""
+        if each.due_at is not None:
+            at = moment_words(each.due_at, words)
+            late = words("await_late", at=at, span=words.span(now - each.due_at))
+            until = late if each.is_late(now) else words("await_until", at=at)
+        state.append(html.Div([html.Dt(words(f"await_{each.step}")), html.Dd(until)]))
+    return [
+        html.H4(words("life_title")),
+        html.Dl(state, className="facts"),
+        html.Table([html.Tbody(acts)], className="days"),
+    ]
+
+
+__all__ = ["day_rows", "explain_facts", "finding_section", "life_section", "panel"]

@@ -7,10 +7,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from domain.finding_life import Act, Pending
 from domain.findings import SEVERITIES, Severity
 
 Presence = Literal["present", "absent", "unknown"]
 Desk = Literal["open", "paused", "closed"]
+
+
+@dataclass(frozen=True, slots=True)
+class LifeFacts:
+    """A finding as an act: where it stands, its steps in their order, what is awaited."""
+
+    state: str
+    acts: tuple[Act, ...] = ()
+    awaited: tuple[Pending, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +40,8 @@ class FindingFacts:
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     explain: Mapping[str, Any] = field(default_factory=dict)
+    #: What was done about it and what is awaited; only the panel asks.
+    life: LifeFacts | None = None
 
     @property
     def weight(self) -> tuple[int, float]:
@@ -120,5 +132,5 @@ class SnapshotSource(Protocol):
 
 
 __all__ = [
-    "Beat", "Desk", "Detail", "FindingFacts", "Presence", "Snapshot", "SnapshotSource", "Totals", "WindowFacts",
+    "Beat", "Desk", "Detail", "FindingFacts", "LifeFacts", "Presence", "Snapshot", "SnapshotSource", "Totals", "WindowFacts",
 ]  # fmt: skip

@@ -6,18 +6,30 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import cast
 
 import psycopg
 
-from dashboard.facts import Beat, Desk, Detail, FindingFacts, Presence, Snapshot, Totals, WindowFacts
+from dashboard.facts import (
+    Beat,
+    Desk,
+    Detail,
+    FindingFacts,
+    LifeFacts,
+    Presence,
+    Snapshot,
+    Totals,
+    WindowFacts,
+)
 from dashboard.hours import OpenHours
 from domain.centre import Centre
 from domain.errors import StoreError
 from domain.findings import Severity
 from store import reading
 from store.connection import Connection, connect
+from store.finding_life import read_life
 from store.ingest import heartbeat
 
 #: Seconds a reading may take before the wall says that the database does not answer.
@@ -189,7 +201,12 @@ class StoreSource:
             rows = reading.findings(connection, centre, window=window, limit=20)
         snapshot = reading.wall_snapshot(connection, centre, now, zone=self._centre.zone, limit=0)
         facts = next((facts for facts in self._windows(snapshot, (), now) if facts.window == window), None)
-        return Detail(facts, tuple(finding_facts(row) for row in rows))
+        return Detail(facts, tuple(self._with_life(connection, row) for row in rows))
+
+    def _with_life(self, connection: Connection, row: reading.FindingRow) -> FindingFacts:
+        found = read_life(connection, self._centre, row.finding_id)
+        life = LifeFacts(found.life.state, found.life.acts, found.awaited)
+        return replace(finding_facts(row), life=life)
 
     def close(self) -> None:
         for connection in (self._connection, self._listening):

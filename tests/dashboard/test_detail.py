@@ -1,16 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from dash.development.base_component import Component
 
 from dashboard.demo_snapshot import EXPLAIN, NOON, ZONE, demo_centre, mixed
-from dashboard.detail import day_rows, explain_facts, panel
-from dashboard.facts import Detail
+from dashboard.detail import day_rows, explain_facts, life_section, panel
+from dashboard.facts import Detail, LifeFacts
 from dashboard.words import Words
 from detectors.cases import judge_case
 from domain.events import parse_event
+from domain.finding_life import Act, Pending
 
 ZH = Words("zh", ZONE)
 CENTRE = demo_centre(12)
@@ -89,3 +91,26 @@ def test_the_panel_says_when_it_cannot_read_and_when_there_is_nothing():
     assert any("没有可解释" in text for text in texts(panel(Detail(None, ()), CENTRE, ZH, NOON)))
     calm = next(w for w in mixed(CENTRE, NOON).windows if w.window == "A01")
     assert "没有未了结的监察发现。" in texts(panel(Detail(calm, ()), CENTRE, ZH, NOON))
+
+
+def test_the_panel_shows_what_was_done_and_what_is_awaited():
+    """Answered too late by a person of the centre file; an appeal waits for its decision."""
+    person = CENTRE.people[0]
+    life = LifeFacts(
+        "appealed",
+        (
+            Act(1, NOON - timedelta(days=3), "opened"),
+            Act(2, NOON - timedelta(days=1), "answered", person.id, {"text": "系统故障", "late": True}),
+            Act(3, NOON - timedelta(hours=2), "appealed", "p-unknown", {"text": "窗口未开"}),
+        ),
+        (Pending("uphold", frozenset(("inspector",)), NOON - timedelta(hours=1)),),
+    )
+    said = texts(life_section(life, CENTRE, ZH, NOON))
+    assert said[:4] == ["处理经过", "处理状态", "申诉中", "待裁定申诉"]
+    assert said[4].startswith("已逾期 1 小时")
+    assert "系统" in said
+    assert person.name in said
+    assert "逾期 系统故障" in said
+    assert "p-unknown" in said
+    waiting = replace(life, awaited=(replace(life.awaited[0], due_at=NOON + timedelta(hours=1)),))
+    assert texts(life_section(waiting, CENTRE, ZH, NOON))[4].endswith(" 前")
