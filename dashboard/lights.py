@@ -13,6 +13,7 @@ from typing import Literal
 
 from dashboard.facts import Beat, FindingFacts, WindowFacts
 from dashboard.words import Words
+from domain.rule_names import rule_name
 
 #: ``off`` is the sixth: shut on purpose, which is neither well nor unknown.
 LightName = Literal["red", "yellow", "notice", "green", "grey", "off"]
@@ -128,7 +129,8 @@ def finding_text(
     elif words.has(f"finding_{family}"):
         text = words(f"finding_{family}", case=case, span=words.span(late))
     else:
-        text = words("finding_other", rule=finding.rule, span=words.span(now - finding.opened_at))
+        name = rule_name(finding.rule, "en" if words.language == "en" else "zh")
+        text = words("finding_other", rule=name, span=words.span(now - finding.opened_at))
     return f"{text} ({words('provisional')})" if finding.provisional else text
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from domain.events import CASE_KINDS, KINDS, OTHER_KINDS
+from domain.rule_names import NAMES, rule_name
 from domain.rules.trading import TRAITS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -71,3 +72,21 @@ def test_every_rule_about_fees_doors_and_truth_is_documented(module):
 def test_every_sign_of_collusion_is_documented():
     signs = {f"bid.same_{trait}" for trait in TRAITS} | {"bid.price_near", "bid.price_regular"}
     assert signs == {name for name in first_cells("rules.md") if name.startswith("bid.")}
+
+
+def test_every_rule_has_a_name_in_both_languages_and_no_other_has():
+    text = (DOCS / "rules.md").read_text("utf-8")
+    rows = re.findall(r"^\|([^|]*)\|", text, re.MULTILINE)
+    listed = {name for row in rows for name in re.findall(r"`([a-z_]+\.[a-z_]+)`", row)}
+    extra = {
+        "absence.notice",
+        "absence.yellow",
+        "absence.red",
+        "source.silent",
+    }  # always on, told of in the text
+    shortened = {"pre_acceptance.yellow", "pre_acceptance.red"}
+    assert set(NAMES) == listed | extra | shortened
+    assert all(zh.strip() and en.strip() for zh, en in NAMES.values())
+    assert rule_name("bid.price_near", "zh") == "投标报价异常接近"
+    assert rule_name("bid.price_near", "en") == "prices abnormally alike"
+    assert rule_name("unheard.of", "zh") == "unheard.of"
