@@ -8,7 +8,16 @@ import pytest
 
 from dashboard.demo_snapshot import BEATS, NOON, ZONE, absence_finding, case_finding
 from dashboard.facts import Beat, FindingFacts, WindowFacts
-from dashboard.lights import LIGHTS, SHAPES, Light, LightSettings, judge_light, leading, short_case
+from dashboard.lights import (
+    LIGHTS,
+    SHAPES,
+    Light,
+    LightSettings,
+    finding_text,
+    judge_light,
+    leading,
+    short_case,
+)
 from dashboard.words import Words
 
 ZH, EN = Words("zh", ZONE), Words("en", ZONE)
@@ -197,3 +206,11 @@ def test_every_light_has_its_own_shape():
 
 def test_short_case_numbers_stay_whole():
     assert [short_case(c) for c in ("C1", "530502-2026-110023", None)] == ["C1", "…0023", ""]
+
+
+@pytest.mark.parametrize(
+    ("language", "text"), [("zh", "投标报价异常接近"), ("en", "prices abnormally alike")]
+)
+def test_a_rule_without_words_of_its_own_is_called_by_its_name(language, text):
+    finding = replace(case_finding("B01", "c1", "bid.price_near", "notice", NOON, NOON), case=None)
+    assert text in finding_text(finding, Words(language, ZONE), NOON)
