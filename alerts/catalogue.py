@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from domain.rule_names import NAMES, rule_name
+
 LANGUAGES = ("zh-CN", "en")
 
 #: Templates, as they are registered with a provider. {ack} is empty where nothing can be acknowledged.
@@ -99,6 +101,8 @@ _EN = {
     "": RuleWords("finding ({id})", "{who}: check now"),
 }
 _RULES = {"zh-CN": _ZH, "en": _EN}
+#: Families whose rules are one to a reader; the level stands beside it.
+_AS_ONE = frozenset(("absence", "source"))
 
 PHRASES = {
     "zh-CN": {
@@ -139,11 +143,13 @@ PHRASES = {
 
 
 def rule_words(rule: str, language: str) -> RuleWords:
-    """Words for a rule id; a rule unknown here gets those of its family, then the general ones with its id."""
+    """Words for a rule id. A rule without its own is called as everywhere and asks for what its family, or any finding, asks
+    for; one that nobody knows gets the general words with its id."""
     table = _RULES[language]
     family = rule.split(".", 1)[0]
-    found = table.get(rule) or table.get(family)
+    found, general = table.get(rule) or table.get(family), table[""]
+    if rule not in table and rule in NAMES and family not in _AS_ONE:
+        return RuleWords(rule_name(rule, "en" if language == "en" else "zh"), (found or general).act)
     if found is not None:
         return found
-    general = table[""]
     return RuleWords(general.name.format(id=rule), general.act)

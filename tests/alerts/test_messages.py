@@ -9,6 +9,7 @@ import pytest
 
 from alerts import catalogue
 from alerts.messages import clean, mask_phone, message_values, moment_words, render_text, sms_parts
+from domain.rule_names import NAMES
 from tests.alerts.conftest import NOW
 
 PARAMS = {
@@ -109,6 +110,20 @@ def test_every_rule_of_the_contract_has_words(language: str) -> None:
     assert "unheard.of" in general.name
     for rule in rules:
         assert rule not in catalogue.rule_words(rule, language).name
+
+
+@pytest.mark.parametrize("language", catalogue.LANGUAGES)
+def test_no_rule_is_called_by_its_id_in_a_message(language: str) -> None:
+    for rule in NAMES:
+        words = catalogue.rule_words(rule, language)
+        assert rule not in words.name
+        assert "{who}" in words.act
+
+
+def test_what_a_family_asks_for_is_asked_for_by_each_of_its_rules() -> None:
+    words = catalogue.rule_words("bid.price_near", "zh-CN")
+    assert (words.name, words.act) == ("投标报价异常接近", catalogue.rule_words("bid.unknown", "zh-CN").act)
+    assert catalogue.rule_words("absence.red", "zh-CN").name == "无人在岗"
 
 
 def test_both_languages_have_the_same_entries() -> None:
