@@ -1,4 +1,7 @@
-"""Spot checks: plans, answers, and what was known of the same moments. Answers are added, never changed."""
+"""Spot checks: plans, answers, and what was known of the same moments. Answers are added, never changed.
+
+Plans and answers are rows of the evidence chain: neither a seed nor an answer can be changed afterwards unnoticed.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from domain.chain import Entry
 from domain.errors import InputError, StoreError
 from domain.observations import PresenceSpan
+from store import chain
 from store.connection import Connection
 
 
@@ -69,11 +74,19 @@ def save_plan(connection: Connection, plan: Plan, checks: Iterable[CheckRow]) ->
                     for c in checks
                 ],
             )  # fmt: skip
+        drawn = {
+            "seed": plan.seed, "quota": plan.quota, "every": plan.every, "first_day": plan.first_day.isoformat(),
+            "last_day": plan.last_day.isoformat(), "person": plan.made_by,
+        }  # fmt: skip
+        entry = Entry("spot_check.planned", f"plan:{plan.plan_id}", drawn)
+        chain.append(connection, plan.centre, [entry], plan.made_at)
 
 
 def read_plan(connection: Connection, plan_id: str) -> Plan:
-    """Raises:
-    StoreError: there is none of that id.
+    """How a plan was drawn.
+
+    Raises:
+        StoreError: there is none of that id.
     """
     row = connection.execute(
         "select plan_id, centre, seed, quota, every, first_day, last_day, made_at, made_by"
@@ -118,7 +131,7 @@ def answer_check(
     """
     with connection.transaction():
         row = connection.execute(
-            "select at from spot_check where check_id = %s for update", [check_id]
+            "select at, centre, window_id from spot_check where check_id = %s for update", [check_id]
         ).fetchone()
         if row is None:
             raise StoreError(f"there is no spot check {check_id}")
@@ -133,6 +146,12 @@ def answer_check(
             "insert into spot_check_answer (check_id, at, person, answer, minutes, note) values (%s, %s, %s, %s, %s, %s)",
             [check_id, now, person, answer, minutes, note],
         )
+        said = {
+            "at": row[0].isoformat(), "window": row[2], "person": person, "answer": answer, "minutes": minutes,
+            "note": note,
+        }  # fmt: skip
+        entry = Entry("spot_check.answered", f"check:{check_id}", said)
+        chain.append(connection, row[1], [entry], now)
 
 
 def spans_at(

@@ -121,6 +121,21 @@ def test_answers_are_kept_and_the_newest_stands(connection):
         answer_check(connection, "nothing", "absent", person="li", now=LATER)
 
 
+def test_the_evidence_chain_knows_the_draw_and_every_answer(connection):
+    plan_id, _ = planned(connection, windows=["A01"], quota=1)
+    first = read_checks(connection, plan_id)[0]
+    answer_check(connection, first.check_id, "absent", person="li", now=LATER, minutes=12)
+    answer_check(connection, first.check_id, "present", person="li", now=LATER, again=True)
+    rows = connection.execute("select kind, subject, body::jsonb from evidence order by seq").fetchall()
+    assert [(kind, subject) for kind, subject, _ in rows] == [
+        ("spot_check.planned", f"plan:{plan_id}"),
+        *[("spot_check.answered", f"check:{first.check_id}")] * 2,
+    ]
+    assert '"seed": "s"' in json.dumps(rows[0][2])
+    assert "absent" in json.dumps(rows[1][2])
+    assert "present" in json.dumps(rows[2][2])
+
+
 def test_a_plan_is_made_once(connection):
     planned(connection)
     with pytest.raises(InputError, match="there already"):
