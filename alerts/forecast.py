@@ -30,7 +30,7 @@ LIMITS = (Limit("阿里云 Aliyun", 50, "help.aliyun.com/document_detail/108293.
 
 @dataclass(frozen=True, slots=True)
 class Peak:
-    """A day (local) of one person and template, and how many messages it would have seen."""
+    """A day (local) of one number and template, and how many messages it would have seen; ``person``: whose number."""
 
     day: date
     person: str
@@ -61,6 +61,7 @@ def forecast(findings: Iterable[Finding], centre: Centre) -> Forecast:
     Corrections are left out: which findings would have been revoked, a history that is complete does not tell.
     """
     counts: Counter[tuple[date, str, str]] = Counter()
+    owners: dict[str, str] = {}
     for finding in findings:
         if finding.shadow:
             continue
@@ -68,7 +69,8 @@ def forecast(findings: Iterable[Finding], centre: Centre) -> Forecast:
         for row in plan_messages(opened, "opened", centre, finding.opened_at, lambda key: ""):
             if isinstance(row, OutboxRow):
                 day = finding.opened_at.astimezone(centre.zone).date()
-                counts[day, row.person, row.template] += 1
+                owners.setdefault(row.phone, row.person)
+                counts[day, owners[row.phone], row.template] += 1
     days: Counter[date] = Counter()
     for (day, _, _), number in counts.items():
         days[day] += number

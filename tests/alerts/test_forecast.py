@@ -47,6 +47,14 @@ def test_above_the_providers_limit_is_said_and_at_it_not():
     assert (peak.messages, provider.provider) == (51, "阿里云 Aliyun")
 
 
+def test_two_people_of_one_number_have_one_budget():
+    people = [{"id": "zhang", "name": "张三", "phone": "138"}, {"id": "li", "name": "李四", "phone": "138"}]
+    windows = [{"id": "A01", "handler": "zhang"}, {"id": "A02", "handler": "li"}]
+    shared = Centre.model_validate({"centre": {"id": "530502"}, "windows": windows, "people": people})
+    ((peak),) = forecast([card(1), replace(card(2), window="A02")], shared).peaks
+    assert (peak.person, peak.messages) == ("zhang", 2)
+
+
 def test_shadow_tells_nobody():
     assert forecast([card(1, shadow=True)], CENTRE).total == 0
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from detectors.scores.cards import Book, make_cards
 from detectors.scores.facts import Looks, case_fact, rating_fact
@@ -174,6 +176,19 @@ def test_closed_without_acceptance_is_a_gap():
     made = fact(making.event("closed", "03-05 10:00", item="unheard"))
     assert made.gaps == {"accepted", "item", "staff"}
     assert fact(now="01-01 00:00") is None
+
+
+EVENTS = [
+    making.event("received", "03-02 09:00"), making.event("accepted", "03-02 09:30"),
+    making.event("suspended", "03-03 10:00", days=2), making.event("resumed", "03-04 10:00"),
+    making.event("extended", "03-05 10:00", days=3), making.event("decided", "03-10 10:00"),
+    making.event("closed", "03-11 10:00", result="returned"),
+]  # fmt: skip
+
+
+@given(st.permutations(EVENTS), st.lists(st.sampled_from(EVENTS), max_size=3))
+def test_order_and_duplicates_change_no_fact(events, again):
+    assert fact(*events, *again) == fact(*EVENTS)
 
 
 def test_what_is_late_entered_is_handed_in():
