@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from datetime import timedelta
@@ -156,3 +157,12 @@ def test_what_a_person_revoked_is_not_opened_again(database: str) -> None:
         stored = stored_findings(db, CENTRE, {"case:C1": None})["case:C1"]
         assert compare(stored, [finding()], at(4), grounds) == []
         assert compare(stored, [], at(4), grounds) == []
+
+
+def test_any_text_comes_back_as_it_was_hashed(database: str) -> None:
+    odd = 'a\x00b\n"quoted"\\u0000 \\ 明镜 😀 \u2028 \x7f'
+    with connect(database) as db:
+        chain.append(db, CENTRE, [Entry("act.answered", "case:奇", {"text": odd})], MORNING)
+        assert whole(db) == 1
+        (row,) = list(chain.read(db, CENTRE))
+    assert json.loads(row.body or "")["payload"]["text"] == odd
