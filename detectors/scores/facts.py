@@ -32,7 +32,8 @@ class CaseFact:
     ``outcome``: None while it runs. ``promised_due``, ``legal_due``: None = no such limit, or not known while suspended.
     ``used``: share of the legal limit (without one, of the promised) used up at the stop, 1.0 = the last day.
     ``early``: stopped on a date before the promised due day. ``late_entered``: good outcomes that nobody may count.
-    ``gaps``: what a finished case does not tell: ``accepted``, ``item``, ``window``, ``staff``.
+    ``gaps``: what a finished case does not tell: ``accepted``, ``item``, ``window``, ``staff``. ``as_of``: up to when it is told;
+    None = to the end of time.
     """
 
     case: str
@@ -50,6 +51,7 @@ class CaseFact:
     provisional: bool = False
     late_entered: frozenset[str] = frozenset()
     gaps: frozenset[str] = frozenset()
+    as_of: datetime | None = None
 
     @property
     def apart(self) -> bool:
@@ -65,6 +67,8 @@ class CaseFact:
         stop = self.stopped_at
         if stop is not None and stop <= due:
             return None if self.apart else (stop, True)
+        if self.as_of is not None and self.as_of <= due:
+            return None
         return (due if self.started_at is None else max(due, self.started_at)), False
 
 
@@ -158,6 +162,7 @@ def case_fact(
         gaps=frozenset(name for name, known in told.items() if not known)
         if outcome == "finished"
         else frozenset(),
+        as_of=as_of,
     )
 
 

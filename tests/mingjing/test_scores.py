@@ -98,6 +98,16 @@ def test_the_figures_of_a_month(run, tmp_path):
     assert (second["used"]["median"], second["peers"]["median"]) == (0.2, 0.1)
 
 
+def test_a_month_that_goes_on_misses_nothing_in_advance(run, tmp_path):
+    """The last event is of the 4th; c2 is promised to the 11th."""
+    status, said = run(
+        "--month", "2026-11", "--events", str(tmp_path / "events.jsonl"), "--json", lines=LINES[:8]
+    )
+    rows = {row["id"]: row for row in map(json.loads, said.out.splitlines())}
+    assert (status, rows["D1"]["counts"]["late"], rows["D1"]["score"]) == (0, 0, 100)
+    assert rows["D1"]["rates"]["promised"]["value"] == 1.0
+
+
 def test_in_words(run, tmp_path):
     status, said = run("--month", "2026-11", "--events", str(tmp_path / "events.jsonl"), "--by", "window")
     assert status == 0, said.err

@@ -146,6 +146,15 @@ def test_a_case_in_a_few_words():
     assert over.used == 1.1
 
 
+def test_a_deadline_that_has_not_come_is_not_missed():
+    accepted = making.event("accepted", "03-02 09:30")
+    due = making.at("03-09 17:00")
+    assert fact(accepted, now="03-09 17:00").fate(due) is None, "at the very moment is in time"
+    assert fact(accepted, now="03-09 17:00:01").fate(due) == (due, False)
+    made = fact(accepted, making.event("closed", "03-12 10:00"), now="03-05 09:00")
+    assert (made.outcome, made.fate(due)) == (None, None)
+
+
 def test_suspended_days_are_not_used():
     events = [
         making.event("accepted", "03-02 09:30"), making.event("suspended", "03-03 10:00"),
