@@ -121,27 +121,28 @@ def over_file(
     """A file of events: everything that `mingjing replay` finds."""
     from mingjing.replay import read_lines
 
-    run = Replay(today)
-    try:
-        with events.open("rb") as stream:
-            run.read(read_lines(stream))
-    except OSError as error:
-        raise InputError(f"{events}: cannot be read: {error.strerror}") from None
-    if run.rejected:
-        lines = len(run.rejected)
+    # Twice: which events are kept for which subject depends on the rules.
+    runs = Replay(today), Replay(proposed)
+    for run in runs:
+        try:
+            with events.open("rb") as stream:
+                run.read(read_lines(stream))
+        except OSError as error:
+            raise InputError(f"{events}: cannot be read: {error.strerror}") from None
+    if runs[0].rejected:
+        lines = len(runs[0].rejected)
         typer.echo(f"拒收 {lines} 行 lines refused; `mingjing replay --rejected` names them", err=True)
-    end = until or run.last or since
-    sides = [_by_centre(run, centres, end) for centres in (today, proposed)]
+    end = until or runs[0].last or since
+    before, after = (_by_centre(run, end) for run in runs)
     return [
-        _compare(today[code], proposed[code], since, end, *(side.get(code, []) for side in sides))
+        _compare(today[code], proposed[code], since, end, before.get(code, []), after.get(code, []))
         for code in today
     ]
 
 
-def _by_centre(run: Replay, centres: Centres, until: datetime) -> dict[str, list[Finding]]:
-    """The same events under other rules."""
+def _by_centre(run: Replay, until: datetime) -> dict[str, list[Finding]]:
     found: dict[str, list[Finding]] = {}
-    for group in replace(run, centres=centres, rejected=[]).judge(until):
+    for group in run.judge(until):
         for finding in group:
             # Explanations are most of a finding, and nobody reads those of a million.
             light = finding if finding.case is None else replace(finding, explain={})
@@ -157,23 +158,26 @@ def over_database(
     from store.judging import desk_events, presence_spans
 
     for code, centre in today.items():
-        run = Replay(Centres.of(centre))
         cases = scoring.cases_alive(connection, code, since, until)
-        run.read(_dump(event) for _, group in scoring.case_events(connection, code, cases) for event in group)
+        lines = [_dump(event) for _, group in scoring.case_events(connection, code, cases) for event in group]
+        lines += map(_dump, scoring.other_events(connection, code, since, until))
         windows = dict.fromkeys(
             sorted(centre.window_ids), centre.working_time.day_start(centre.working_time.local_date(since))
         )
         spans = presence_spans(connection, code, windows)
         desks = desk_events(connection, code, windows, ("window.opened", "window.paused", "window.closed"))
         seats: Seats = {window: (spans[window], desks[window]) for window in windows}
-        sides = [
-            [
-                *_by_centre(run, Centres.of(each), until).get(code, []),
-                *_absences(seats, each, since, until),
-            ]
+        before, after = (
+            [*_of_lines(each, lines, until), *_absences(seats, each, since, until)]
             for each in (centre, proposed[code])
-        ]
-        yield _compare(centre, proposed[code], since, until, *sides)
+        )
+        yield _compare(centre, proposed[code], since, until, before, after)
+
+
+def _of_lines(centre: Centre, lines: Iterable[bytes], until: datetime) -> list[Finding]:
+    run = Replay(Centres.of(centre))
+    run.read(lines)
+    return _by_centre(run, until).get(centre.centre.id, [])
 
 
 def _dump(event: Event) -> bytes:

@@ -11,6 +11,7 @@ from store import history
 from store.connection import Connection
 from store.judging import EARLIEST_ARRIVAL, events_of_cases
 
+_EVENT = "event_id, kind, occurred_at, source, entered_at, received_at, centre, window_id, case_id, item, staff, data"
 #: Cases of which the events are in memory at once.
 BATCH = 500
 
@@ -70,6 +71,18 @@ def case_events(
             yield case, [arrival.event for arrival in arrivals]
 
 
+def other_events(connection: Connection, centre: str, since: datetime, until: datetime) -> Iterator[Event]:
+    """What names no case (complaints, tickets, attendance …), from :data:`AFTERLIFE` before the span on, in order of arrival."""
+    begin = since - AFTERLIFE
+    rows = connection.execute(
+        f"select {_EVENT} from event where centre = %s and case_id is null and occurred_at >= %s and occurred_at <= %s"
+        " and arrived_at >= %s order by seq",
+        [centre, begin, until, begin - EARLIEST_ARRIVAL],
+    )
+    for row in rows:
+        yield Event(*row)
+
+
 def findings_at_issue(
     connection: Connection, centre: str, since: datetime, until: datetime, cases: Sequence[str]
 ) -> list[ScoredFinding]:
@@ -87,8 +100,7 @@ def findings_at_issue(
 def ratings_between(connection: Connection, centre: str, since: datetime, until: datetime) -> list[Event]:
     """``rating.given`` that occurred in the span, in order of arrival."""
     rows = connection.execute(
-        "select event_id, kind, occurred_at, source, entered_at, received_at, centre, window_id, case_id, item, staff, data"
-        " from event where centre = %s and kind = 'rating.given' and occurred_at >= %s and occurred_at < %s"
+        f"select {_EVENT} from event where centre = %s and kind = 'rating.given' and occurred_at >= %s and occurred_at < %s"
         " and arrived_at >= %s order by seq",
         [centre, since, until, since - EARLIEST_ARRIVAL],
     )
@@ -105,5 +117,5 @@ def looks_between(
 
 __all__ = [
     "AFTERLIFE", "ScoredFinding", "case_events", "cases_alive", "cases_at_issue", "findings_at_issue", "looks_between",
-    "ratings_between",
+    "other_events", "ratings_between",
 ]  # fmt: skip

@@ -46,14 +46,20 @@ LINES = [
     line(1, "case.accepted", "02T09:30", "c1"), line(2, "case.closed", "06T10:00", "c1"),
     line(3, "case.accepted", "02T09:30", "c2"), line(4, "case.accepted", "27T17:00", "c3"),
 ]  # fmt: skip
+COMPLAINT = json.dumps(
+    {
+        "event_id": "9", "kind": "complaint.opened", "occurred_at": "2026-11-02T09:30:00+08:00", "source": "12345",
+        "case": None, "window": "A01", "data": {"complaint": "T1"},
+    }
+).encode()  # fmt: skip
 
 
 @pytest.fixture
 def run(tmp_path, capsys, monkeypatch):
-    def call(*options, rules=RULES):
+    def call(*options, rules=RULES, lines=LINES):
         (tmp_path / "centre.yaml").write_text(yaml.safe_dump(FILE), "utf-8")
         (tmp_path / "rules.yaml").write_text(rules, "utf-8")
-        (tmp_path / "events.jsonl").write_bytes(b"\n".join(LINES))
+        (tmp_path / "events.jsonl").write_bytes(b"\n".join(lines))
         files = [str(tmp_path / "rules.yaml"), "--centre", str(tmp_path / "centre.yaml")]
         if "--database" not in options:
             files += ["--events", str(tmp_path / "events.jsonl")]
@@ -108,6 +114,19 @@ def test_a_shadow_rule_is_counted_and_tells_nobody(run):
     assert live["shadow"] == {}
     assert not any(row["new"] for row in shadow["rules"])
     assert shadow["messages"]["proposed"] == shadow["messages"]["today"]
+
+
+def test_a_family_of_another_subject_is_turned_on(run):
+    said = run(
+        "--since",
+        "2026-11-01",
+        "--json",
+        rules="rules: {complaints: {}}\n",
+        lines=[*LINES, COMPLAINT],
+    )
+    new = {row["rule"]: row["new"] for row in json.loads(said[1].out)["rules"] if row["new"]}
+    assert new
+    assert all(rule.startswith("complaint.") for rule in new), new
 
 
 def test_only_the_span_asked_for(run):
@@ -174,3 +193,14 @@ def test_the_database_gives_the_same_and_judges_the_seats_too(database, run, mon
     status, said = run("--since", "2026-11-01", "--until", "2026-11-27T17:00", "--database", "--json")
     assert status == 0, said.err
     assert {row["rule"] for row in json.loads(said.out)["rules"]} == set(rows)
+
+
+@pytest.mark.postgres
+def test_what_names_no_case_comes_out_of_the_database_too(database):
+    centre = parse_centre(yaml.safe_dump(FILE))
+    proposed = parse_rules("rules: {complaints: {}}", "rules.yaml", centre)
+    with connect(database, autocommit=True) as connection:
+        write_events(connection, [parse_line(COMPLAINT)], centre="530502", now=at("11-27 17:00"))
+        sides = Centres.of(centre), Centres.of(proposed)
+        (found,) = over_database(connection, *sides, at("11-01 00:00"), at("11-27 17:00"))
+    assert {row.rule.split(".")[0] for row in found.changes} == {"complaint"}
