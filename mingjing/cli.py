@@ -81,6 +81,7 @@ COMMANDS: dict[str, Command] = {
     "backtest": Command(
         "mingjing.backtest:backtest_command", "回测 · What proposed rules would change over a stored history"
     ),
+    "shadow": Command("mingjing.shadow:app", "试运行 · What rules in shadow would have issued: report, list"),
     "version": Command("mingjing.commands:version", "版本 · Print the version"),
 }
 

@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from sys import intern
 from typing import Annotated, Any, BinaryIO, TextIO
 
 import typer
@@ -25,11 +24,16 @@ from domain.centres import Centres
 from domain.errors import EventError, InputError
 from domain.events import MAX_LINE, Event, clean, content_hash, event_to_json, parse_line
 from domain.findings import Finding, finding_to_json
+from mingjing.kept_events import EventsInMemory, EventsOnDisk, KeptEvents
 
 REJECTED = 3
 """Exit status when any line was refused; the rest was processed."""
 SHOWN = 2_000
 """Characters of a refused line that are kept beside the reason."""
+SPILL_EVENTS = 50_000
+"""Events that are kept in memory; from the next on all of them are kept in a temporary file."""
+SPILL_SIZE = 100_000_000
+"""Characters or bytes of lines after which the same is done: few, but long ones."""
 
 
 _dumps = json.JSONEncoder(ensure_ascii=False).encode
@@ -59,9 +63,13 @@ class Rejection:
 
 @dataclass(slots=True)
 class Replay:
-    """Takes lines, then judges case by case and subject by subject; keeps the events, never all findings at once.
+    """Takes lines, then judges case by case and subject by subject; never keeps all findings at once, nor the events of a
+    very large file: above ``spill_after`` they go to a temporary file, and what is found is the same.
 
     ``families``: of rules about subjects that are no cases; those that the centre file turns on are judged.
+
+    Raises (when the events do not fit into memory):
+        StoreError: there is no room for them in the temporary folder.
     """
 
     centres: Centres
@@ -70,11 +78,9 @@ class Replay:
     duplicates: int = 0
     last: datetime | None = None
     families: Sequence[Family] = FAMILIES
-    _cases: dict[tuple[str, str], list[tuple[int, Event]]] = field(default_factory=dict, repr=False)
-    _known: dict[str, dict[str, Event]] = field(default_factory=dict, repr=False)
-    _subjects: dict[tuple[str, str], tuple[Family, str, list[Event]]] = field(
-        default_factory=dict, repr=False
-    )
+    spill_after: int = SPILL_EVENTS
+    _kept: KeptEvents = field(default_factory=EventsInMemory, repr=False)
+    _size: int = field(default=0, repr=False)
     #: By centre: the kinds that families which are on want, and whether families about cases want what is in no clock.
     _wanted: dict[str, tuple[frozenset[str], bool]] = field(default_factory=dict, repr=False)
 
@@ -106,15 +112,20 @@ class Replay:
     def _take(self, number: int, event: Event, line: bytes | str) -> None:
         several = self.centres.several
         source = f"{event.centre}/{event.source}" if several else event.source
-        known = self._known.setdefault(intern(source), {}).setdefault(event.event_id, event)
-        if known is not event:
-            if content_hash(known) == content_hash(event):
-                self.duplicates += 1
-            else:
-                reason = "an event with the same source and event_id but other content came first"
-                self.rejected.append(
-                    Rejection(number, "conflict", "event_id", reason, _shown(line), event.event_id)
-                )
+        kept = self._kept
+        if isinstance(kept, EventsInMemory):
+            self._size += len(line)
+            if kept.met >= self.spill_after or self._size > SPILL_SIZE:
+                kept = self._kept = EventsOnDisk(self.families, kept)
+        standing = kept.meet(source, event)
+        if standing == "duplicate":
+            self.duplicates += 1
+            return
+        if standing == "conflict":
+            reason = "an event with the same source and event_id but other content came first"
+            self.rejected.append(
+                Rejection(number, "conflict", "event_id", reason, _shown(line), event.event_id)
+            )
             return
         self.taken += 1
         moment = event.occurred_at
@@ -124,15 +135,14 @@ class Replay:
         kinds, others = self._wanted[centre]
         # Staffing, queue and rating events are taken and checked; no time limit depends on them.
         if event.case is not None and (event.kind in RANK or others):
-            self._cases.setdefault((centre, intern(event.case)), []).append((number, event))
+            kept.add_to_case(centre, event.case, number, event)
         if event.kind in kinds:
             for family, name in subjects_of(event, self.centres[centre], self.families):
-                key = centre, f"{family.subject}:{name}"
-                self._subjects.setdefault(key, (family, name, []))[2].append(event)
+                kept.add_to_subject(centre, family, name, event)
 
     @property
     def cases(self) -> int:
-        return len(self._cases)
+        return self._kept.count_cases()
 
     def judge(self, until: datetime | None = None) -> Iterator[list[Finding]]:
         """The findings of each case as of ``until`` (default: the last event), by centre and case number, then those of
@@ -141,17 +151,15 @@ class Replay:
         if now is None:
             return
         now = now.astimezone(UTC)
-        for key in sorted(self._cases):
-            entries = self._cases[key]
-            verdict = judge_case([event for _, event in entries], self.centres[key[0]], now)
-            for event, code, reason in verdict.ineffective:
+        for code, entries in self._kept.by_case():
+            verdict = judge_case([event for _, event in entries], self.centres[code], now)
+            for event, why, reason in verdict.ineffective:
                 line = next(line for line, other in entries if other is event)
                 raw = _shown(_dumps(event_to_json(event)))
-                self.rejected.append(Rejection(line, code, None, reason, raw, event.event_id))
+                self.rejected.append(Rejection(line, why, None, reason, raw, event.event_id))
             yield list(verdict.findings)
-        for key in sorted(self._subjects):
-            family, name, events = self._subjects[key]
-            judged = family.ask(name, events, self.centres[key[0]], now).findings
+        for code, family, name, events in self._kept.by_subject():
+            judged = family.ask(name, events, self.centres[code], now).findings
             yield sorted(judged, key=lambda f: (f.opened_at, f.rule, f.due_at or f.opened_at, f.finding_id))
 
 
@@ -257,7 +265,8 @@ def replay_command(
         counts: dict[str, list[int]] = {}
         for group in run.judge(moment):
             for finding in group:
-                count = counts.setdefault(finding.rule, [0, 0])
+                name = f"{finding.rule} (shadow)" if finding.shadow else finding.rule
+                count = counts.setdefault(name, [0, 0])
                 count[0] += 1
                 count[1] += finding.state == "open"
                 if found_file is not None:
