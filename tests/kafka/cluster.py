@@ -53,10 +53,10 @@ SETTINGS = {
     "ssl.keystore.type": "PEM",
     "ssl.truststore.type": "PEM",
 }
-#: For a quick start, and for what brokers cost where their cost is measured.
-QUICK_JVM = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
-LASTING_JVM = ["-Xmx512m", "-XX:+UseSerialGC"]
 JVM = [
+    "-Xmx256m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
     "-Xshare:auto",
     "-Djava.awt.headless=true",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -76,22 +76,14 @@ class KafkaCluster:
         brokers: 1 or 3 (more for curiosity).
         security: of the listener for clients; brokers speak plainly among themselves.
         java: the program.
-        quick: brokers start soon and are never compiled well; without it they cost what a real one costs.
 
     Raises:
         NoKafka: Java or Maven is missing.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        brokers: int = 1,
-        *,
-        security: Security = "PLAINTEXT",
-        java: str = "java",
-        quick: bool = True,
+        self, folder: Path, brokers: int = 1, *, security: Security = "PLAINTEXT", java: str = "java"
     ) -> None:
-        self._jvm = [*(QUICK_JVM if quick else LASTING_JVM), *JVM]
         self.folder, self.count, self.security, self._java = folder, brokers, security, java
         self._classpath = str(broker_jars() / "*")
         self.username, self.password = USERNAME, PASSWORD
@@ -157,14 +149,7 @@ class KafkaCluster:
         """Starts a broker that is down, with the port and data it had."""
         assert self._running(broker) is None, f"broker {broker} runs"
         home = self.folder / str(broker)
-        command = [
-            self._java,
-            *self._jvm,
-            "-cp",
-            self._classpath,
-            "kafka.Kafka",
-            str(home / "server.properties"),
-        ]
+        command = [self._java, *JVM, "-cp", self._classpath, "kafka.Kafka", str(home / "server.properties")]
         with (home / "output.log").open("ab") as output:
             self._processes[broker] = self._starter.submit(
                 subprocess.Popen,
@@ -279,7 +264,7 @@ class KafkaCluster:
     def _format(self) -> None:
         """Kafka's own tool for the first broker; the others differ only in their ids, and a JVM costs a second."""
         first = self.folder / "0"
-        command = [self._java, *QUICK_JVM, *JVM, "-cp", self._classpath, "kafka.tools.StorageTool", "format"]
+        command = [self._java, *JVM, "-cp", self._classpath, "kafka.tools.StorageTool", "format"]
         command += ["-c", str(first / "server.properties"), "-t", _kafka_id()]
         if self.security.startswith("SASL"):
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
