@@ -66,7 +66,7 @@ def score_month(
         cases: of the subject; those not at issue in the month cost and bring nothing.
         findings: of the subject and of its cases, of any time.
     """
-    standing = [finding for finding in findings if not finding.revoked]
+    standing = [f for f in findings if not f.revoked and settings.blames(f.rule)]
     asked = at_issue(cases, period)
     lines = _lines(asked, standing, period, centre, settings)
     if not asked:

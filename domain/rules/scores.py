@@ -22,11 +22,14 @@ MUNICIPAL_PARTS: dict[str, float] = {
 #: Which part a finding is charged to, by the first word of its rule.
 PART_OF = {
     "time_limit": "time", "stage": "time", "acceptance": "time", "delivery": "time", "suspension": "time",
-    "extension": "time", "time": "time", "procedure": "process", "both_doors": "process", "truthfulness": "process",
-    "source": "process", "fee": "fees", "fees": "fees", "rating": "satisfaction", "ratings": "satisfaction",
-    "complaint": "satisfaction", "complaints": "satisfaction", "absence": "attitude", "staffing": "attitude",
-    "attendance": "attitude", "trading": "integrity",
+    "extension": "time", "pre_acceptance": "time", "parallel": "time", "lower_review": "time", "licence": "time",
+    "immediate": "time", "deemed_approval": "time", "procedure": "process", "both_doors": "process",
+    "truthfulness": "process", "fees": "fees", "rating": "satisfaction", "complaint": "satisfaction",
+    "absence": "attitude", "staffing": "attitude", "attendance": "attitude", "bid": "integrity",
+    "commission": "integrity",
 }  # fmt: skip
+#: Findings that say we are blind: nobody's work is worse for them.
+BLIND = frozenset(("source", "camera", "calendar", "rule"))
 #: Data gaps are charged here; findings of a rule named nowhere, too.
 REST = "inspection"
 
@@ -110,6 +113,11 @@ class ScoreSettings(Model):
     def part_points(self) -> dict[str, float] | None:
         """Most that may be lost in each part; None where there are none."""
         return MUNICIPAL_PARTS if self.parts == "municipal" else self.parts
+
+    def blames(self, rule: str) -> bool:
+        """Whether a finding is about anybody's work: a dark camera costs its window nothing, unless ``charges`` says so."""
+        family = rule.split(".", 1)[0]
+        return family not in BLIND or rule in self.charges or family in self.charges
 
     def points_of(self, rule: str, severity: str) -> float:
         """What one finding costs."""

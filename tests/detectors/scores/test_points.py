@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.scores.points import score_month
-from domain.rules.scores import ScoreSettings
+from domain.rules.scores import BLIND, PART_OF, ScoreSettings
 from tests.detectors.scores.making import CENTRE, OCTOBER, case, finding
 
 PLAIN = {"early": None, "shorter": None, "gaps": None}
@@ -100,6 +102,22 @@ def test_parts_lose_no_more_than_they_hold():
     away = [finding(f"a{n}", rule="absence.red", case=None) for n in range(3)]
     assert value([case("c1")], reds, parts="municipal") == 86, "time holds 14"
     assert value([case("c1")], [*reds, *away], parts="municipal") == 76, "attitude holds 10"
+
+
+def test_that_we_are_blind_costs_nobody_anything():
+    dark = [
+        finding(f"f{n}", severity, rule="source.silent", case=None)
+        for n, severity in enumerate(("notice",) * 3 + ("red",))
+    ]
+    assert value([case("c1")], dark) == 100
+    assert value([case("c1")], dark[3:], charges={"source": 2}) == 98
+
+
+def test_every_family_of_the_rules_has_its_part():
+    page = Path("docs/rules.md").read_text("utf-8")
+    families = set(re.findall(r"^\| `([a-z_]+)\.[a-z_]+", page, re.MULTILINE))
+    assert len(families) > 15
+    assert families - BLIND <= set(PART_OF)
 
 
 def test_other_charges_by_rule_or_family():
