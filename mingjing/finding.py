@@ -110,6 +110,47 @@ def show_command(
     )
 
 
+@app.command("list")
+def list_command(
+    life: Annotated[
+        str | None,
+        typer.Option(help="处理状态 · only those that are open, acknowledged, answered, appealed …"),
+    ] = None,
+    late: Annotated[bool, typer.Option("--late", help="只列逾期 · only what is overdue")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 200,
+    centre: Annotated[
+        str | None, typer.Option(help="中心编号 · id of the centre, where there are several")
+    ] = None,
+    data: DataOption = None,
+    lang: LangOption = "zh",
+) -> None:
+    """列出待办 · Findings about which something is to be done, the oldest first, with what is awaited until when."""
+    from store.finding_life import open_lives
+
+    words = words_of(lang)
+    with open_desk(data, centre=centre) as desk:
+        found = open_lives(desk.connection, desk.centre, life=life, limit=limit)
+    for each in found:
+        waits = [pending for pending in each.awaited if not late or pending.is_late(desk.now)]
+        if late and not waits:
+            continue
+        row, zone = each.finding, desk.centre.zone
+        parts = [
+            row.finding_id,
+            words[row.severity],
+            row.rule,
+            row.case or "",
+            row.window or "",
+            words[each.life.state],
+        ]
+        for pending in waits:
+            until = "" if pending.due_at is None else f" {pending.due_at.astimezone(zone):%Y-%m-%d %H:%M}"
+            parts.append(
+                f"{words[pending.step]}{until}{' ' + words['late'] if pending.is_late(desk.now) else ''}"
+            )
+        typer.echo("  ".join(part for part in parts if part))
+
+
 def _command(step: LifeStep, chinese: str, english: str) -> None:
     def run(
         finding: FindingArgument,

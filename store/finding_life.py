@@ -79,6 +79,26 @@ def read_life(connection: Connection, centre: Centre, finding: str) -> FindingLi
     return FindingLife(row, life, tuple(awaited), appeal_until(issued, settings, calendar))
 
 
+def open_lives(
+    connection: Connection, centre: Centre, *, life: str | None = None, limit: int = 200
+) -> list[FindingLife]:
+    """Findings about which something is still to be done, the oldest first.
+
+    Args:
+        life: only those in this state.
+    """
+    rows = connection.execute(
+        "select finding_id from finding where centre = %(centre)s and (life = %(life)s or (%(life)s::text is null"
+        " and life not in ('revoked', 'closed') and state <> 'revoked')) and severity = any(%(severities)s)"
+        " order by issued_at, finding_id limit %(limit)s",
+        {
+            "centre": centre.centre.id, "life": life, "limit": limit,
+            "severities": sorted((centre.findings or FindingSettings()).answers_for),
+        },
+    ).fetchall()  # fmt: skip
+    return [read_life(connection, centre, finding) for (finding,) in rows]
+
+
 def take_step(
     connection: Connection,
     centre: Centre,
@@ -209,4 +229,13 @@ def _finding(row: FindingRow) -> Finding:
     )  # fmt: skip
 
 
-__all__ = ["MANUAL", "FindingLife", "Tell", "open_manual", "read_life", "take_step", "tell_nobody"]
+__all__ = [
+    "MANUAL",
+    "FindingLife",
+    "Tell",
+    "open_lives",
+    "open_manual",
+    "read_life",
+    "take_step",
+    "tell_nobody",
+]

@@ -276,6 +276,11 @@ def test_the_whole_way_on_the_command_line(
         2, "mingjing: 'rectify' is for handler or leader or superior; p4 is inspector here\n",
     )  # fmt: skip
     assert run(capsys, "finding", "rectify", card, "--by", "p1", "--text", "已改")[0] == 0
+    status, said = run(capsys, "finding", "list")
+    assert status == 0
+    assert re.search(rf"^{card}  黄牌  time_limit.promised  K1  A07  已整改  办结$", said, re.MULTILINE)
+    assert card not in run(capsys, "finding", "list", "--late")[1], "a closing has no clock"
+    assert card not in run(capsys, "finding", "list", "--life", "open", "--lang", "en")[1]
     status, said = run(
         capsys, "finding", "open", "--rule", "manual.attitude", "--severity", "notice", "--window", "A07",
         "--text", "态度", "--by", "p4",
