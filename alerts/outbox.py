@@ -237,19 +237,24 @@ def _keep(
     chain.append(connection, row[0], [Entry(f"message.{became}", subject, payload, message.finding_id)], at)
 
 
-def try_later(connection: Connection, message: Leased, *, error: str, seconds: float) -> bool:
-    """Passing failure: ready again after ``seconds``, or dead if that is after its own deadline."""
-    cursor = connection.execute(
-        f"""
-        update outbox
-        set state = case when clock_timestamp() + %(wait)s < give_up_at then 'ready' else 'dead' end,
-            reason = case when clock_timestamp() + %(wait)s < give_up_at then null else 'gave_up' end,
-            next_try_at = clock_timestamp() + %(wait)s, last_error = %(error)s, leased_by = null, leased_until = null
-        where {_HELD}
-        """,
-        _held(message) | {"wait": timedelta(seconds=seconds), "error": error},
-    )
-    return cursor.rowcount == 1
+def try_later(
+    connection: Connection, message: Leased, *, error: str, seconds: float, at: datetime | None = None
+) -> bool:
+    """Passing failure: ready again after ``seconds``, or dead if that is after its own deadline; ``at`` as in :func:`bury`."""
+    with connection.transaction():
+        row = connection.execute(
+            f"""
+            update outbox
+            set state = case when clock_timestamp() + %(wait)s < give_up_at then 'ready' else 'dead' end,
+                reason = case when clock_timestamp() + %(wait)s < give_up_at then null else 'gave_up' end,
+                next_try_at = clock_timestamp() + %(wait)s, last_error = %(error)s, leased_by = null, leased_until = null
+            where {_HELD} returning centre, person, state
+            """,
+            _held(message) | {"wait": timedelta(seconds=seconds), "error": error},
+        ).fetchone()
+        if row is not None and row[2] == "dead":
+            _keep(connection, message, row[:2], "dead", {"reason": "gave_up"}, at or message.created_at)
+    return row is not None
 
 
 def bury(
@@ -270,18 +275,37 @@ def bury(
     return row is not None
 
 
-def bury_overdue(connection: Connection) -> int:
-    """Messages whose own deadline has passed while nobody sent them (no sender ran, no hook for their channel)."""
-    cursor = connection.execute(
-        """
-        update outbox set state = 'dead', reason = 'gave_up', leased_by = null, leased_until = null
-        where state in ('ready', 'leased') and give_up_at <= clock_timestamp()
-          and (state = 'ready' or leased_until < clock_timestamp())
-          and not exists (select 1 from heartbeat where role = %s)
-        """,
-        (HOLD,),
-    )
-    return cursor.rowcount
+def bury_overdue(connection: Connection, at: datetime | None = None) -> int:
+    """Messages whose own deadline has passed while nobody sent them (no sender ran, no hook for their channel).
+
+    ``at``: the system's clock; without it the chain says when each was written.
+    """
+    with connection.transaction():
+        rows = connection.execute(
+            """
+            update outbox set state = 'dead', reason = 'gave_up', leased_by = null, leased_until = null
+            where state in ('ready', 'leased') and give_up_at <= clock_timestamp()
+              and (state = 'ready' or leased_until < clock_timestamp())
+              and not exists (select 1 from heartbeat where role = %s)
+            returning centre, message_id, finding_id, idempotency_key, person, phone, template, created_at
+            """,
+            (HOLD,),
+        ).fetchall()
+        # Sorted: chains are locked in one order.
+        for centre, message, finding, key, person, phone, template, written in sorted(
+            rows, key=lambda row: row[:2]
+        ):
+            payload = {
+                "message": message,
+                "key": key,
+                "person": person,
+                "phone": mask_phone(phone),
+                "reason": "gave_up",
+            }
+            payload |= {"template": template, "written_at": written}
+            entry = Entry("message.dead", f"message:{message}", payload, finding)
+            chain.append(connection, centre, [entry], at or written)
+    return len(rows)
 
 
 def hold_messages(connection: Connection, why: str) -> None:

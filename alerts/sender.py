@@ -281,7 +281,7 @@ class Sender:
             pause,
             extra=_about(message, outcome="later"),
         )
-        return outbox.try_later(connection, message, error=words, seconds=pause)
+        return outbox.try_later(connection, message, error=words, seconds=pause, at=self._clock.now())
 
     def _count(self, outcome: str, message: Leased) -> None:
         self.tally[outcome] += 1
@@ -304,7 +304,7 @@ class Sender:
         if now < self._next_beat:
             return
         self._next_beat = now + self.settings.heartbeat
-        buried = outbox.bury_overdue(connection)
+        buried = outbox.bury_overdue(connection, self._clock.now())
         if buried:
             self.tally["dead"] += buried
             log.error("%d messages to the dead: not sent within their time", buried)
