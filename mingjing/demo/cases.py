@@ -168,7 +168,7 @@ class _Life:
     def on_the_spot(self, at: datetime) -> list[Event]:
         """即办件: in and out within the hour."""
         at += timedelta(minutes=self.rng.uniform(1, 5))
-        self.tell("case.accepted", at, type="immediate")
+        self.tell("case.accepted", at, type="immediate", receipt_no=f"SL-{self.case}")
         at += timedelta(minutes=self.rng.uniform(6, 40))
         self.tell("case.decided", at, result="granted")
         self.tell("case.closed", at + timedelta(seconds=40))
@@ -181,9 +181,9 @@ class _Life:
         at = self.supplemented(at)
         at += timedelta(minutes=self.rng.uniform(10, 50))
         if self.rng.random() < 0.01:
-            self.tell("case.refused", at, reason="不属于本机关职权范围")
+            self.tell("case.refused", at, reason="不属于本机关职权范围", receipt_no=f"BY-{self.case}")
             return self.told
-        self.tell("case.accepted", at, type="commitment")
+        self.tell("case.accepted", at, type="commitment", receipt_no=f"SL-{self.case}")
         start = at.astimezone(self.world.zone).date()
 
         luck = self.rng.random()
@@ -271,3 +271,12 @@ class _Life:
         if self.rng.random() < 0.3:
             level = self.rng.choices((1, 2, 3, 4, 5), (70, 22, 6, 1.5, 0.5))[0]
             self.tell("rating.given", at, level=level, channel="counter")
+            if level >= 4:
+                self.made_good(at)
+
+    def made_good(self, at: datetime) -> None:
+        """差评整改: spoken to the same or the next day, put right within days."""
+        day = self.world.after(at.astimezone(self.world.zone).date(), 1)
+        self.tell("rating.contacted", self.world.moment(day, 9.2 + len(self.told) / 100))
+        day = self.world.after(day, self.rng.randint(1, 6))
+        self.tell("rating.fixed", self.world.moment(day, 15.5 + len(self.told) / 100))

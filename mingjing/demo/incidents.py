@@ -104,7 +104,7 @@ def late_case_events(
             (
                 "case.accepted",
                 at_hour(centre, 14.5 + number / 10, accepted_on),
-                {"type": "commitment", **deadlines},
+                {"type": "commitment", "receipt_no": f"SL-{case}", **deadlines},
             ),
             ("case.decided", at_hour(centre, late.closed, day), {"result": "granted"}),
             ("case.closed", at_hour(centre, late.closed + 0.02, day), {}),
