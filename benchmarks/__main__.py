@@ -51,6 +51,8 @@ PARTS = (
     Part("ingest", "ingest_copy", "Ingest beside raw binary COPY into the same table", (("--events", 20_000),)),
     Part("tick", "rule_tick", "Rule tick and restart with open cases", once=True),
     Part("year", "year_of_history", "A year of history: queries and size", (("--windows", 1),)),
+    Part("replay", "replay_year", "A year of mixed cases replayed in one process: rate and memory",
+         (("--cases", 100_000),), once=True),
     Part("province", "province_cost", "A province: a round of the rules and the wall of all centres", once=True),
     Part("decoding", "decode_cost", "Decoding keyframes beside decoding everything", once=True),
 )  # fmt: skip

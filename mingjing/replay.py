@@ -22,7 +22,7 @@ from domain.centre import Centre
 from domain.centre_folder import load_centres
 from domain.centres import Centres
 from domain.errors import EventError, InputError
-from domain.events import MAX_LINE, Event, clean, content_hash, event_to_json, parse_line
+from domain.events import MAX_LINE, Event, clean, event_to_json, parse_line
 from domain.findings import Finding, finding_to_json
 from mingjing.kept_events import EventsInMemory, EventsOnDisk, KeptEvents
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import random
 from datetime import datetime
+from functools import partial
 
 import pytest
 
 from domain.centre_file import parse_centre
 from domain.centre_folder import load_centres
+from mingjing import replay as replaying
 from mingjing.cli import main
-from mingjing.replay import parse_until, replay
+from mingjing.replay import Replay, parse_until, replay
 
 LISTED = {
     "time_limit.promised", "time_limit.legal", "acceptance.overdue", "suspension.overrun", "extension.late",
@@ -35,6 +37,13 @@ def line(event_id, kind, when, **more):
 
 ACCEPTED = line("1", "case.accepted", "02T09:30:00")
 CLOSED = line("2", "case.closed", "06T10:00:00")
+
+
+@pytest.fixture(autouse=True, params=["in memory", "in a temporary file"])
+def kept(request, monkeypatch):
+    """Where events are kept changes nothing of what is said."""
+    if request.param != "in memory":
+        monkeypatch.setattr(replaying, "Replay", partial(Replay, spill_after=1))
 
 
 @pytest.fixture
