@@ -11,7 +11,6 @@ import marshal
 import sqlite3
 import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -85,6 +84,14 @@ class EventsInMemory:
             yield key[0], *self.subjects[key]
 
 
+_SETTINGS = ("pragma journal_mode = off", "pragma synchronous = off")
+_TABLES = (
+    "create table known (source text, event_id text, content blob, primary key (source, event_id)) without rowid",
+    "create table of_case (arrival integer primary key, centre text, name text, line integer, event blob)",
+    "create table of_subject (arrival integer primary key, centre text, subject text, name text, family integer, event blob)",
+)
+
+
 class EventsOnDisk:
     """For files of any size: one case is in memory at a time.
 
@@ -98,22 +105,12 @@ class EventsOnDisk:
 
     def __init__(self, families: Sequence[Family], before: EventsInMemory) -> None:
         self._families = tuple(families)
-        with _told():
-            # No name: an own temporary file, gone with the connection. One transaction that never ends: nothing here
-            # is to survive the process, so nothing is ever made safe.
-            self._db = sqlite3.connect("", isolation_level=None)
-            weakref.finalize(self, self._db.close)
-            self._db.executescript(
-                f"""
-                pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -{CACHE};
-                create table known (source text, event_id text, content blob, primary key (source, event_id)) without rowid;
-                create table of_case (arrival integer primary key, centre text, name text, line integer, event blob);
-                create table of_subject (
-                    arrival integer primary key, centre text, subject text, name text, family integer, event blob
-                );
-                begin;
-                """
-            )
+        # No name: an own temporary file, gone with the connection. One transaction that never ends: nothing here is to
+        # survive the process, so nothing is ever made safe.
+        self._db = sqlite3.connect("", isolation_level=None)
+        weakref.finalize(self, self._db.close)
+        for statement in (*_SETTINGS, f"pragma cache_size = -{CACHE}", *_TABLES, "begin"):
+            self._run(statement)
         for source, events in before.known.items():
             for event in events.values():
                 self.meet(source, event)
@@ -126,34 +123,24 @@ class EventsOnDisk:
 
     def meet(self, source: str, event: Event) -> Standing:
         content = content_hash(event)
-        with _told():
-            added = self._db.execute(
-                "insert or ignore into known values (?, ?, ?)", (source, event.event_id, content)
-            )
-            if added.rowcount:
-                return "first"
-            (first,) = self._db.execute(
-                "select content from known where source = ? and event_id = ?", (source, event.event_id)
-            ).fetchone()
+        added = self._run("insert or ignore into known values (?, ?, ?)", source, event.event_id, content)
+        if added.rowcount:
+            return "first"
+        (first,) = self._run(
+            "select content from known where source = ? and event_id = ?", source, event.event_id
+        ).fetchone()
         return "duplicate" if first == content else "conflict"
 
     def add_to_case(self, centre: str, case: str, number: int, event: Event) -> None:
-        with _told():
-            self._db.execute(
-                "insert into of_case values (null, ?, ?, ?, ?)", (centre, case, number, _pack(event))
-            )
+        self._run("insert into of_case values (null, ?, ?, ?, ?)", centre, case, number, _pack(event))
 
     def add_to_subject(self, centre: str, family: Family, name: str, event: Event) -> None:
         place = next(i for i, each in enumerate(self._families) if each is family)
         row = centre, f"{family.subject}:{name}", name, place, _pack(event)
-        with _told():
-            self._db.execute("insert into of_subject values (null, ?, ?, ?, ?, ?)", row)
+        self._run("insert into of_subject values (null, ?, ?, ?, ?, ?)", *row)
 
     def count_cases(self) -> int:
-        with _told():
-            (count,) = self._db.execute(
-                "select count(*) from (select distinct centre, name from of_case)"
-            ).fetchone()
+        (count,) = self._run("select count(*) from (select distinct centre, name from of_case)").fetchone()
         return int(count)
 
     def by_case(self) -> Iterator[tuple[str, list[Entry]]]:
@@ -173,14 +160,21 @@ class EventsOnDisk:
 
     def _sorted(self, query: str) -> Iterator[tuple]:  # type: ignore[type-arg]
         """Rows of a query; texts sort by code point, as Python's do. It is sorted outside memory."""
-        with _told():
-            rows = self._db.execute(query)
+        rows = self._run(query)
         while True:
-            with _told():
+            try:
                 row = rows.fetchone()
+            except sqlite3.Error as error:
+                raise _no_room(error) from error
             if row is None:
                 return
             yield row
+
+    def _run(self, statement: str, *values: object) -> sqlite3.Cursor:
+        try:
+            return self._db.execute(statement, values)
+        except sqlite3.Error as error:
+            raise _no_room(error) from error
 
 
 def _pack(event: Event) -> bytes:
@@ -210,12 +204,8 @@ def _unpack(packed: bytes) -> Event:
     )
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise StoreError(
-            "the events do not fit into memory, and the temporary folder (TMPDIR, else /var/tmp) cannot take them: "
-            f"{error}; name a folder with more room in TMPDIR"
-        ) from error
+def _no_room(error: sqlite3.Error) -> StoreError:
+    return StoreError(
+        "the events do not fit into memory, and the temporary folder (TMPDIR, else /var/tmp) cannot take them: "
+        f"{error}; name a folder with more room in TMPDIR"
+    )
