@@ -1,9 +1,9 @@
 """What was seen and what happened, added up by minute, hour and day: plain names on every ground.
 
-With TimescaleDB and its licence ``presence_…`` are continuous aggregates (migrations 0002 and 0006). Elsewhere they are views
+With TimescaleDB and its licence ``presence_…`` are continuous aggregates (migrations 0002, 0006 and 0011). Elsewhere they are views
 over tables that :func:`roll_presence` fills: everything before a line is added up, everything after it is added up while
 reading, so that the newest minute is never missing. What comes in late, before the line, leaves a note of its hour, and that
-hour is added up again. ``event_hour`` and ``event_day`` are made in the second way on every ground.
+hour is added up again. ``event_…`` are made in the second way on every ground.
 """
 
 from __future__ import annotations
@@ -18,16 +18,27 @@ import psycopg
 from store.connection import Connection
 from store.ground import Series, has_licence, has_timescale
 
-#: The migration that makes the aggregates.
-MIGRATION = "aggregates"
 #: Views that depend on each other, the last first.
 PRESENCE = (
     "presence_day_centre", "presence_hour_centre", "presence_day_department", "presence_day",
-    "presence_hour_department", "presence_hour", "presence_minute",
+    "presence_hour_department", "presence_hour", "presence_minute_centre", "presence_minute_department", "presence_minute",
 )  # fmt: skip
-EVENTS = ("event_day", "event_hour")
+#: Policies of those that migration 0011 makes: from when, until when (both as time before now), and how often. What stands on
+#: minutes looks back less than retention ever leaves of them; hours and days are kept for ever.
+BACK = {
+    "presence_day_centre": ("30 days", "2 days", "6 hours"),
+    "presence_day_department": ("30 days", "2 days", "6 hours"),
+    "presence_hour_centre": ("30 days", "3 hours", "30 minutes"),
+    "presence_hour_department": ("7 days", "2 hours", "30 minutes"),
+    "presence_minute_centre": ("7 days", "3 minutes", "1 minute"),
+    "presence_minute_department": ("7 days", "2 minutes", "1 minute"),
+}
+EVENTS = ("event_day_centre", "event_day", "event_hour")
 #: Minutes are thinned out; they lie in native partitions on every ground.
-MINUTES = Series("presence_minute_rolled", "bucket", "month", "30 days", "", "", timedelta())
+MINUTES = tuple(
+    Series(table, "bucket", "month", "30 days", "", "", timedelta())
+    for table in ("presence_minute_rolled", "presence_minute_department_rolled")
+)
 
 #: What is younger is added up while reading: no transaction that writes is open for so long.
 SETTLED = timedelta(minutes=10)
@@ -64,36 +75,80 @@ def create_views(connection: Connection) -> None:
         connection.execute((folder / name).read_text(encoding="utf-8"))  # type: ignore[arg-type]
 
 
-def fill(connection: Connection) -> None:
-    """Adds up all that is there, once, for continuous aggregates made just now: their policies look back a week only.
+def fill(connection: Connection, *, sleep: Callable[[float], object] = time.sleep) -> None:
+    """Adds up what there is for continuous aggregates made just now, and then gives them the policies that go on with it.
 
-    Never later: a refresh without a beginning would take out of the aggregates what retention has taken out of the rows.
+    Those of hours and days begin where the sums end that a migration has put there: a refresh from the beginning would take out
+    of them what retention has taken out of the rows. What was broken off goes on with the next call.
+
+    Raises:
+        psycopg.Error: as for :func:`refresh`.
     """
-    if continuous(connection) and has_licence(connection):
-        for name in (
-            "presence_hour_department",
-            "presence_hour_centre",
-            "presence_day_department",
-            "presence_day_centre",
-        ):
+    if not (continuous(connection) and has_licence(connection)) or _has_policy(connection, next(iter(BACK))):
+        return
+    for name in reversed(BACK):
+        if name in ("presence_minute_department", "presence_minute_centre"):
             # Not to the very end, or what comes in today would count as late.
-            refresh(connection, name, "now() - interval '3 days'")
+            refresh(connection, name, "now() - interval '1 day'", sleep=sleep)
+            continue
+        unit = "day" if name.startswith("presence_day") else "hour"
+        row = connection.execute(
+            f"select (max(bucket) + interval '1 {unit}')::text, coalesce(max(bucket) + interval '1 {unit}' <= now() - interval '4 days', true)"
+            f" from {_rows_of(connection, name)}"
+        ).fetchone()
+        assert row is not None
+        if row[1]:
+            since = "null" if row[0] is None else f"timestamptz '{row[0]}'"
+            refresh(connection, name, "now() - interval '3 days'", since=since, sleep=sleep)
+    with connection.transaction():
+        for name, (start, end, every) in BACK.items():
+            connection.execute(
+                "select add_continuous_aggregate_policy(%s::regclass, start_offset => %s::interval, end_offset => %s::interval,"
+                " schedule_interval => %s::interval)",
+                [name, start, end, every],
+            )
+
+
+def _has_policy(connection: Connection, name: str) -> bool:
+    row = connection.execute(
+        "select count(*) from timescaledb_information.jobs j join timescaledb_information.continuous_aggregates a"
+        " on a.materialization_hypertable_name = j.hypertable_name or a.view_name = j.hypertable_name"
+        " where j.proc_name = 'policy_refresh_continuous_aggregate' and a.view_name = %s",
+        [name],
+    ).fetchone()
+    return row is not None and row[0] > 0
+
+
+def _rows_of(connection: Connection, name: str) -> str:
+    """The table in which an aggregate's rows lie."""
+    row = connection.execute(
+        "select format('%%I.%%I', materialization_hypertable_schema, materialization_hypertable_name)"
+        " from timescaledb_information.continuous_aggregates where view_name = %s",
+        [name],
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def refresh(
-    connection: Connection, name: str, until: str = "null", *, sleep: Callable[[float], object] = time.sleep
+    connection: Connection,
+    name: str,
+    until: str = "null",
+    *,
+    since: str = "null",
+    sleep: Callable[[float], object] = time.sleep,
 ) -> None:
-    """Refreshes a continuous aggregate from its beginning; waits while a policy of the extension is at it.
+    """Refreshes a continuous aggregate, without more from its beginning; waits while a policy of the extension is at it.
 
     Args:
-        until: an expression of SQL.
+        until, since: expressions of SQL.
 
     Raises:
         psycopg.errors.LockNotAvailable: it is at it for over a minute.
     """
     for left in range(120, -1, -1):
         try:
-            connection.execute(f"call refresh_continuous_aggregate('{name}', null, {until})")  # type: ignore[arg-type]
+            connection.execute(f"call refresh_continuous_aggregate('{name}', {since}, {until})")  # type: ignore[arg-type]
             return
         except psycopg.errors.LockNotAvailable:
             if not left:
@@ -161,6 +216,9 @@ def roll_presence(connection: Connection, now: datetime, kept: datetime) -> bool
 
 _SUMS = "sum(looks_expected), sum(looks_valid), sum(looks_seen)"
 _AGAIN = "sum(expected), sum(valid), sum(seen)"
+_BETWEEN = (
+    "where bucket >= %(start)s and bucket < %(end)s and (%(centre)s::text is null or centre = %(centre)s)"
+)
 
 
 def _add_hours(connection: Connection, start: datetime, end: datetime, centre: str | None = None) -> None:
@@ -180,26 +238,29 @@ def _add_hours(connection: Connection, start: datetime, end: datetime, centre: s
         values,
     )
     connection.execute(
-        f"insert into presence_hour_department_rolled select date_trunc('hour', at, 'UTC'), centre, department, {_SUMS}"
+        f"insert into presence_minute_department_rolled select date_trunc('minute', at, 'UTC'), centre, department, {_SUMS}"
         f" {raw} group by 1, 2, 3",
+        values,
+    )
+    connection.execute(
+        "insert into presence_hour_department_rolled"
+        f" select date_trunc('hour', bucket, 'UTC'), centre, department, {_AGAIN} from presence_minute_department_rolled"
+        f" {_BETWEEN} group by 1, 2, 3",
         values,
     )
 
 
 def _add_days(connection: Connection, start: datetime, end: datetime, centre: str | None = None) -> None:
     values = {"start": start, "end": end, "centre": centre}
-    hours = (
-        "where bucket >= %(start)s and bucket < %(end)s and (%(centre)s::text is null or centre = %(centre)s)"
-    )
     day = "date_trunc('day', bucket, 'Asia/Shanghai')"
     connection.execute(
         f"insert into presence_day_rolled select {day}, centre, window_id, camera, post, {_AGAIN}"
-        f" from presence_hour_rolled {hours} group by 1, 2, 3, 4, 5",
+        f" from presence_hour_rolled {_BETWEEN} group by 1, 2, 3, 4, 5",
         values,
     )
     connection.execute(
         f"insert into presence_day_department_rolled select {day}, centre, department, {_AGAIN}"
-        f" from presence_hour_department_rolled {hours} group by 1, 2, 3",
+        f" from presence_hour_department_rolled {_BETWEEN} group by 1, 2, 3",
         values,
     )
 
@@ -217,6 +278,7 @@ def _add_late(connection: Connection, upto: datetime, days: datetime, kept: date
             for table in (
                 "presence_minute_rolled",
                 "presence_hour_rolled",
+                "presence_minute_department_rolled",
                 "presence_hour_department_rolled",
             ):
                 connection.execute(
@@ -255,6 +317,13 @@ def roll_events(connection: Connection, now: datetime) -> bool:
                 " on conflict (centre, kind, window_id, bucket) do update set number = old.number + excluded.number",
                 [upto, end],
             )
+        connection.execute(
+            "insert into event_day_centre_rolled as old (bucket, centre, kind, number)"
+            " select date_trunc('day', occurred_at, 'Asia/Shanghai') as bucket, centre, kind, count(*) from event"
+            " where arrived_at >= %s and arrived_at < %s group by 1, 2, 3 order by 2, 3, 1"
+            " on conflict (centre, kind, bucket) do update set number = old.number + excluded.number",
+            [upto, end],
+        )
         connection.execute("update rollup set upto = %s, days_upto = %s where name = 'events'", [end, end])
     return end < last
 

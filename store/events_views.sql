@@ -17,3 +17,12 @@ create or replace view event_day as
       from event where arrived_at >= coalesce((select upto from rollup where name = 'events'), '-infinity')
        and arrived_at <= 'infinity'
   ) as counted group by 1, 2, 3, 4;
+
+create or replace view event_day_centre as
+  select bucket, centre, kind, sum(number)::bigint as number from (
+    select bucket, centre, kind, number from event_day_centre_rolled
+    union all
+    select date_trunc('day', occurred_at, 'Asia/Shanghai'), centre, kind, 1
+      from event where arrived_at >= coalesce((select upto from rollup where name = 'events'), '-infinity')
+       and arrived_at <= 'infinity'
+  ) as counted group by 1, 2, 3;

@@ -1,4 +1,4 @@
-"""How well windows were staffed over months and years, out of what is added up: a screen asks, and does not wait.
+"""How well windows were staffed and what happened over months and years, out of what is added up: a screen asks, and does not wait.
 
 Honest shares: *unknown* is in neither numerator nor denominator, but shown beside them as coverage; where nothing was seen there
 is no figure, never a full or an empty one.
@@ -21,6 +21,7 @@ _DAYS = {
     "department": ("presence_day_department", "coalesce(department, '')"),
     "window": ("presence_day", "coalesce(window_id, '')"),
 }
+_COLUMN = {"department": "department", "window": "window_id"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,18 @@ def staffed_by_day(
         key: only this window or department.
     """
     view, column = _DAYS[by]
+    # A plain column is found by the index; no window and no department are null.
+    only = (
+        ""
+        if key is None
+        else f" and {_COLUMN[by]} = %(key)s"
+        if key and by != "centre"
+        else f" and {column} = %(key)s"
+    )
     rows = connection.execute(
         f"select {column}, (bucket at time zone 'Asia/Shanghai')::date, sum(expected)::bigint, sum(valid)::bigint,"
         f" sum(seen)::bigint from {view} where centre = %(centre)s and bucket >= %(since)s and bucket < %(until)s"
-        f" and (%(key)s::text is null or {column} = %(key)s) group by 1, 2 order by 2, 1",
+        f"{only} group by 1, 2 order by 2, 1",
         {"centre": centre, "since": since, "until": until, "key": key},
     )
     return [Share(*row) for row in rows]
@@ -110,6 +119,43 @@ def staffed_by_hour(
 
 
 @dataclass(frozen=True, slots=True)
+class EventCount:
+    """Events of a kind that occurred on a day of China's."""
+
+    day: date
+    kind: str
+    number: int
+
+
+def events_by_day(
+    connection: Connection,
+    centre: str,
+    since: datetime,
+    until: datetime,
+    *,
+    window: str | None = None,
+    kind: str | None = None,
+) -> list[EventCount]:
+    """What happened day by day and by kind, oldest first; days on which nothing did are not in it.
+
+    Args:
+        since, until: aware; the days that begin in this half-open span.
+        window: at this window only ('' = at none); None: of the whole centre.
+        kind: events of this kind only.
+    """
+    view = "event_day_centre" if window is None else "event_day"
+    where = ("" if window is None else " and window_id = %(window)s") + (
+        "" if kind is None else " and kind = %(kind)s"
+    )
+    rows = connection.execute(
+        "select (bucket at time zone 'Asia/Shanghai')::date, kind, number"
+        f" from {view} where centre = %(centre)s and bucket >= %(since)s and bucket < %(until)s{where} order by 1, 2",
+        {"centre": centre, "since": since, "until": until, "window": window, "kind": kind},
+    )
+    return [EventCount(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
 class FindingCount:
     """Findings of a month by rule and severity; those revoked stand apart."""
 
@@ -140,6 +186,6 @@ def year_before(calendar: Calendar, now: datetime) -> tuple[datetime, datetime]:
 
 
 __all__: Sequence[str] = (
-    "By", "FindingCount", "HourShare", "Share", "findings_by_month", "staffed", "staffed_by_day", "staffed_by_hour",
+    "By", "EventCount", "FindingCount", "HourShare", "Share", "events_by_day", "findings_by_month", "staffed", "staffed_by_day", "staffed_by_hour",
     "year_before",
 )  # fmt: skip

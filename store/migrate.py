@@ -87,7 +87,7 @@ def migrate(dsn: str, folder: Path = FOLDER) -> list[Migration]:
         for migration in waiting:
             _apply(connection, migration)
         if folder == FOLDER:
-            _settle(connection, fresh=any(migration.name == aggregates.MIGRATION for migration in waiting))
+            _settle(connection)
     return waiting
 
 
@@ -140,8 +140,8 @@ def _apply(connection: Connection, migration: Migration) -> None:
         raise StoreError(f"migration {name} failed: {str(error).strip()}") from error
 
 
-def _settle(connection: Connection, *, fresh: bool) -> None:
-    """Ground and plain names, all or nothing. ``fresh``: aggregates were made just now, over rows that may be old."""
+def _settle(connection: Connection) -> None:
+    """Ground and plain names, all or nothing; then new aggregates are filled."""
     row = connection.execute("select now()").fetchone()
     assert row is not None
     try:
@@ -155,8 +155,7 @@ def _settle(connection: Connection, *, fresh: bool) -> None:
                 for series in ground.SERIES:
                     ground.pack(connection, series)
             aggregates.create_views(connection)
-        if fresh:
-            aggregates.fill(connection)
+        aggregates.fill(connection)
     except psycopg.OperationalError:
         raise
     except psycopg.Error as error:

@@ -22,6 +22,16 @@ create or replace view presence_hour as
      and at <= 'infinity'
    group by 1, 2, 3, 4, 5;
 
+create or replace view presence_minute_department as
+  select bucket, centre, department, expected, valid, seen from presence_minute_department_rolled
+  union all
+  select date_trunc('minute', at, 'UTC'), centre, department,
+         sum(looks_expected), sum(looks_valid), sum(looks_seen)
+    from observation
+   where kind = 'post.summary' and at >= coalesce((select upto from rollup where name = 'presence'), '-infinity')
+     and at <= 'infinity'
+   group by 1, 2, 3;
+
 create or replace view presence_hour_department as
   select bucket, centre, department, expected, valid, seen from presence_hour_department_rolled
   union all
@@ -52,6 +62,10 @@ create or replace view presence_day_department as
    where bucket >= coalesce((select days_upto from rollup where name = 'presence'), '-infinity')
      and bucket <= 'infinity'
    group by 1, 2, 3;
+
+create or replace view presence_minute_centre as
+  select bucket, centre, sum(expected)::bigint as expected, sum(valid)::bigint as valid, sum(seen)::bigint as seen
+    from presence_minute_department group by 1, 2;
 
 create or replace view presence_hour_centre as
   select bucket, centre, sum(expected)::bigint as expected, sum(valid)::bigint as valid, sum(seen)::bigint as seen

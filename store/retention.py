@@ -68,7 +68,9 @@ def apply_retention(connection: Connection, now: datetime, keep: Keep = KEEP) ->
         if kind_of(connection, series.table) == "native":
             _thin_out(connection, series, before)
     if not aggregated:
-        gone[MINUTES.table] = len(drop_before(connection, MINUTES, now - keep.minute))
+        for series in MINUTES:
+            gone[series.table] = len(drop_before(connection, series, now - keep.minute))
+            _thin_out(connection, series, now - keep.minute)
     return gone
 
 
@@ -94,20 +96,21 @@ def _set_policies(connection: Connection, keep: Keep, *, aggregated: bool) -> No
     """Retention policies as the settings say."""
     wanted = {"observation": keep.observation, "metric": keep.metric, "event": keep.event}
     if aggregated:
-        wanted["presence_minute"] = keep.minute
+        names = ("presence_minute", "presence_minute_department", "presence_minute_centre")
+        wanted |= dict.fromkeys(names, keep.minute)
     rows = connection.execute(
         "select hypertable_name, (config ->> 'drop_after')::interval from timescaledb_information.jobs"
         " where proc_name = 'policy_retention'"
     ).fetchall()
     known = dict(rows)
     # Of an aggregate the job names the table its rows lie in.
-    names = dict(
+    places = dict(
         connection.execute(
             "select view_name, materialization_hypertable_name from timescaledb_information.continuous_aggregates"
         ).fetchall()
     )
     for table, span in wanted.items():
-        found = known.get(table, known.get(names.get(table)))
+        found = known.get(table, known.get(places.get(table, "")))
         if found == span:
             continue
         with connection.transaction():

@@ -101,7 +101,7 @@ class Upkeep:
         return more
 
     def _steps(self, connection: Connection, now: datetime) -> Iterator[tuple[str, Callable[[], bool]]]:
-        for series in (*SERIES, aggregates.MINUTES):
+        for series in (*SERIES, *aggregates.MINUTES):
             if kind_of(connection, series.table) == "native":
                 yield f"partitions of {series.table}", partial(self._ahead, connection, series, now)
         yield "presence", lambda: aggregates.roll_presence(connection, now, now - self._keep.observation)

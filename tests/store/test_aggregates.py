@@ -92,7 +92,7 @@ def test_views_agree_with_the_rows_before_while_and_after_they_are_added_up(db: 
                         f"select {names} from presence_{unit} order by bucket, {post}"
                     ).fetchall()
                     assert found == expected(db, unit, post), (unit, minute, rolled)
-                for unit in ("hour", "day"):
+                for unit in ("minute", "hour", "day"):
                     for of, columns in (("department", "centre, department"), ("centre", "centre")):
                         found = db.execute(
                             f"select * from presence_{unit}_{of} order by bucket, {columns}"

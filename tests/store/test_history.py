@@ -9,6 +9,8 @@ import pytest
 from domain.centre import Centre
 from store import aggregates, history
 from store.connection import connect
+from store.ingest import write_events
+from tests.store.making import event
 
 CENTRE = "530502"
 DAY = datetime(2026, 11, 2, 1, tzinfo=UTC)  # a Monday, 09:00 in China
@@ -87,3 +89,33 @@ def test_a_year_is_the_whole_days_before_today_and_today_so_far():
     since, until = history.year_before(calendar, DAY)
     assert since == datetime(2025, 11, 1, 16, tzinfo=UTC)
     assert until == DAY
+
+
+@pytest.mark.parametrize("counted", [False, True], ids=["while reading", "added up"])
+def test_what_happened_day_by_day_in_the_centre_and_at_a_window(connection, counted):
+    happened = [
+        event("case.received", 0, window="A01"),
+        event("case.received", 1, window="A02"),
+        event("case.received", -24 * 60),
+        event("case.decided", 2, window="A01"),
+    ]
+    now = happened[-1].occurred_at
+    write_events(connection, happened, centre=CENTRE, now=now)
+    write_events(connection, [event("case.received", 3)], centre="530503", now=now)
+    if counted:
+        while aggregates.roll_events(connection, now + timedelta(days=1)):
+            pass
+        assert connection.execute(
+            "select count(*) from event_day_centre_rolled where centre = %s", [CENTRE]
+        ).fetchone() == (3,)
+    # What comes late goes to its own day, whether that has been counted or not.
+    write_events(
+        connection, [event("case.received", -24 * 60 + 1)], centre=CENTRE, now=now + timedelta(days=2)
+    )
+    span = now - timedelta(days=5), now + timedelta(days=5)
+    before, today = date(2026, 11, 19), date(2026, 11, 20)
+    found = [(each.day, each.kind, each.number) for each in history.events_by_day(connection, CENTRE, *span)]
+    assert found == [(before, "case.received", 2), (today, "case.decided", 1), (today, "case.received", 2)]
+    at_window = history.events_by_day(connection, CENTRE, *span, window="A01", kind="case.received")
+    assert [(each.day, each.number) for each in at_window] == [(today, 1)]
+    assert [each.number for each in history.events_by_day(connection, CENTRE, *span, window="")] == [2]

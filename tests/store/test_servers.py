@@ -174,13 +174,14 @@ def looks_back_less_than_is_kept(db: Connection) -> None:
     ).fetchall()
     back = dict(rows)
     assert set(back) == set(PRESENCE)
-    from_rows = ("presence_minute", "presence_hour_department")
+    from_rows = ("presence_minute", "presence_minute_department")
     assert all(back[name] < SHORTEST < KEEP.observation for name in from_rows)
-    assert back["presence_hour"] < SHORTEST < KEEP.minute
+    from_minutes = ("presence_hour", "presence_hour_department", "presence_minute_centre")
+    assert all(back[name] < SHORTEST < KEEP.minute for name in from_minutes)
 
 
 #: What a retention policy may reach; the hours and days are kept for ever.
-RAW = {"observation", "metric", "presence_minute"}
+RAW = {"observation", "metric", "presence_minute", "presence_minute_department", "presence_minute_centre"}
 
 
 def lives_on_in_the_columnstore(db: Connection) -> None:
