@@ -63,7 +63,8 @@ COMMANDS: dict[str, Command] = {
         "mingjing.trace:trace_command", "查找 · Where an event, a case or a finding is on its way"
     ),
     "finding": Command(
-        "mingjing.finding:app", "监察发现 · The life of a finding: show, answer, appeal, decide, rectify, close"
+        "mingjing.finding:app",
+        "监察发现 · The life of a finding: show, answer, appeal, decide, rectify, close",
     ),
     "scores": Command(
         "mingjing.scores:scores_command", "评分 · Scores, rates and ranks of a month, quarter or year"
@@ -73,11 +74,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "why-not": Command("mingjing.why.command:why_not_command", "为什么没有发牌 · Why a case has no card"),
     "spot-check": Command(
-        "mingjing.spot_check:app", "抽查 · Random looks by people: plan, answer, report how good the findings are"
+        "mingjing.spot_check:app",
+        "抽查 · Random looks by people: plan, answer, report how good the findings are",
     ),
-    "audit": Command(
-        "mingjing.audit.command:app", "证据 · The evidence chain: head, check, export, verify"
-    ),
+    "audit": Command("mingjing.audit.command:app", "证据 · The evidence chain: head, check, export, verify"),
     "backtest": Command(
         "mingjing.backtest:backtest_command", "回测 · What proposed rules would change over a stored history"
     ),
