@@ -29,7 +29,7 @@ lint: $(VENV)/.installed-dev  ## format, lint, types, import arrows
 check: lint  ## … and the fast tests
 	$(RUN) pytest -q -m "not slow and not process and not browser and not kafka"
 
-test: $(VENV)/.installed-dev  ## every test (under 10 minutes on 2 cores)
+test: $(VENV)/.installed-dev  ## every test (about a quarter of an hour on 2 cores)
 	$(RUN) pytest -q $(ARGS)
 
 bench: $(VENV)/.installed-dev  ## every figure in one run: benchmarks/results/figures.json and .html (ARGS=--quick)
