@@ -101,14 +101,6 @@ def cast_shadow(verdict: Verdict) -> Verdict:
     return replace(verdict, findings=tuple(map(in_shadow, verdict.findings)))
 
 
-def split_shadow(verdict: Verdict) -> tuple[Verdict, tuple[Finding, ...]]:
-    """The verdict with what is issued, and beside it what is only counted; ``look_at`` serves both."""
-    if not any(finding.shadow for finding in verdict.findings):
-        return verdict, ()
-    issued = tuple(finding for finding in verdict.findings if not finding.shadow)
-    return replace(verdict, findings=issued), tuple(f for f in verdict.findings if f.shadow)
-
-
 def settle(
     claims: Iterable[Claim],
     now: datetime,

@@ -9,7 +9,7 @@ import pytest
 
 from detectors import case_families
 from detectors.family import Family
-from detectors.verdict import Claim, Verdict, settle, split_shadow
+from detectors.verdict import Claim, Verdict, settle
 from domain.findings import finding_to_json
 from tests.detectors.making import at, centre, event, judge
 
@@ -36,17 +36,6 @@ def test_a_shadow_rule_finds_the_same_and_marks_it(family):
     assert (shadow.rule, shadow.severity, shadow.opened_at) == (live.rule, live.severity, live.opened_at)
     assert shadow.finding_id != live.finding_id, "switching it on opens a card, and amends nothing"
     assert found({"shadow": True}).findings == (shadow,), "the same grounds, the same id"
-
-
-def test_what_is_issued_and_what_is_counted_stand_apart(family):
-    limits = [event("accepted", "03-02 09:30", id="a")]
-    verdict = judge(*limits, now="04-30 11:00", centre=centre(rules__procedure={"shadow": True}))
-    issued, counted = split_shadow(verdict)
-    assert {f.rule for f in issued.findings} >= {"time_limit.legal", "time_limit.promised"}
-    assert [f.rule for f in counted] == ["procedure.test"]
-    assert (issued.look_at, issued.status) == (verdict.look_at, verdict.status)
-    bare, nothing = split_shadow(issued)
-    assert (bare, nothing) == (issued, ())
 
 
 def test_a_family_of_another_subject_is_cast_into_the_shadow():
