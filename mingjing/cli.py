@@ -44,6 +44,9 @@ COMMANDS: dict[str, Command] = {
         "mingjing.messages:app", "短信 · What became of messages: counts, dead, retry, hold, release"
     ),
     "model": Command("mingjing.models:model_app", "识别模型 · Detector models: list, install"),
+    "camera": Command(
+        "mingjing.camera.command:camera_app", "摄像机 · What an operator does about cameras, e.g. calibrate"
+    ),
     "run": Command("mingjing.commands:run", "运行一个进程 · One process of the system, until SIGTERM"),
     "migrate": Command("mingjing.commands:migrate", "升级数据库结构 · Bring the database schema up to date"),
     "backup": Command(

@@ -1,0 +1,14 @@
+"""The group ``mingjing camera``. Each command lives in a module of its own and is added here."""
+
+from __future__ import annotations
+
+import typer
+
+camera_app = typer.Typer(
+    help="摄像机 · What an operator does about cameras.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@camera_app.callback()
+def _group() -> None:
+    """A group, however few commands it has."""
