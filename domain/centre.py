@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,6 +18,7 @@ from domain.finding_clocks import FindingSettings
 from domain.model import Code as Code
 from domain.model import Days as Days
 from domain.model import Model, Spans, Weekday, added
+from domain.polygons import area_of, fault_of, overlap_of
 from domain.rules.blind import BlindSettings
 from domain.rules.both_doors import BothDoorsSettings, ItemDoors, WindowDoors
 from domain.rules.complaints import ComplaintSettings
@@ -33,6 +35,11 @@ from domain.working_time import Calendar, known_bases, parse_week
 
 Unit = Literal["working_day", "calendar_day"]
 
+
+#: Share of the smaller area that a citizens' side may have in common with the staff side: a careless stroke.
+BOTH_SIDES = 0.05
+#: … and that the staff sides of two posts may; from ONE_PLACE of the larger on they are one desk under two names.
+SHARED_GROUND, ONE_PLACE = 0.3, 0.9
 
 Point = Annotated[tuple[float, float], Field(description="x, y in 0–1 of the picture")]
 
@@ -169,12 +176,31 @@ class Window(WindowStaffing, WindowDoors):
 
 
 class Post(Model):
-    """One post in one camera's picture; polygon in 0–1 coordinates, staff side only."""
+    """One post in one camera's picture; areas in 0–1 coordinates: ``polygon`` the staff side, ``public`` the citizens'.
+
+    ``empty``: pictures that show the post with nobody there, for the method without weights.
+    """
 
     name: str
     window: str
     polygon: list[Point] = Field(min_length=3)
     required: int = Field(default=1, ge=1, le=20)
+    public: list[Point] | None = added(min_length=3)
+    empty: list[Annotated[str, Field(min_length=1, max_length=4096)]] = added([], max_length=16)
+
+    @model_validator(mode="after")
+    def _drawn(self) -> Self:
+        for key, area in (("polygon", self.polygon), ("public", self.public)):
+            fault = fault_of(area) if area is not None else None
+            if fault is not None:
+                raise ValueError(f"{key}: {fault}")
+        if self.public is not None and overlap_of(self.polygon, self.public) > BOTH_SIDES * min(
+            area_of(self.polygon), area_of(self.public)
+        ):
+            raise ValueError(
+                "public: the citizens' side lies over the staff side; a citizen there would count as staff"
+            )
+        return self
 
 
 class Camera(Model):
@@ -187,6 +213,18 @@ class Camera(Model):
     password_env: str | None = None
     password_file: str | None = None
     posts: list[Post] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        for one, other in combinations(self.posts, 2):
+            smaller, larger = sorted((area_of(one.polygon), area_of(other.polygon)))
+            shared = overlap_of(one.polygon, other.polygon)
+            if SHARED_GROUND * smaller < shared < ONE_PLACE * larger:
+                raise ValueError(
+                    f"posts: the staff sides of {one.name} and {other.name} overlap by {shared / smaller:.0%};"
+                    f" somebody there could be at either (draw them apart, or as one and the same place)"
+                )
+        return self
 
 
 class PresenceSettings(Model):
