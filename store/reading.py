@@ -112,7 +112,8 @@ class WallSnapshot:
     beats: tuple[Beat, ...]
 
 
-_FINDING = (
+#: Of :class:`FindingRow`, in its order; ``explain`` follows where it is wanted.
+FINDING_COLUMNS = (
     "finding_id, rule, severity, centre, subject, opened_at, state, case_id, item, window_id, closed_at, revoked_at,"
     " revoked_reason, revoked_by, due_at, provisional, issued_at, acknowledged_at, acknowledged_by"
 )
@@ -156,7 +157,7 @@ def wall_snapshot(
             values,
         )
         open_findings = connection.execute(
-            f"select {_FINDING} from finding where centre = %(centre)s and state = 'open'"
+            f"select {FINDING_COLUMNS} from finding where centre = %(centre)s and state = 'open'"
             f" order by {_RANK}, opened_at, finding_id limit %(limit)s",
             values,
         )
@@ -229,7 +230,7 @@ def findings(
 ) -> list[FindingRow]:
     """Findings with ``explain``, worst first, of equals the oldest first. None leaves a condition out."""
     rows = connection.execute(
-        f"select {_FINDING}, explain from finding where centre = %(centre)s"
+        f"select {FINDING_COLUMNS}, explain from finding where centre = %(centre)s"
         " and (%(state)s::text is null or state = %(state)s) and (%(window)s::text is null or window_id = %(window)s)"
         " and (%(case)s::text is null or subject = 'case:' || %(case)s)"
         " and (%(severity)s::text is null or severity = %(severity)s)"
@@ -250,7 +251,7 @@ def finding(connection: Connection, finding_id: str) -> FindingRow:
         StoreError: there is none of that id.
     """
     row = connection.execute(
-        f"select {_FINDING}, explain from finding where finding_id = %s", [finding_id]
+        f"select {FINDING_COLUMNS}, explain from finding where finding_id = %s", [finding_id]
     ).fetchone()
     if row is None:
         raise StoreError(f"there is no finding {finding_id}")
