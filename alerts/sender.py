@@ -187,7 +187,7 @@ class Sender:
     def _deliver(self, hook: Hook, message: Leased) -> Handed:
         """In a thread of its channel; touches no database."""
         outgoing = self._outgoing(message)
-        if message.in_doubt and (known := _ask(hook, message)) is not None:
+        if message.in_doubt and (known := _ask(hook, outgoing)) is not None:
             return known
         if message.obsolete:
             # Ready again, and no longer in doubt: the next lease takes it out of the queue, or finds it true after all.
@@ -326,7 +326,7 @@ def _about(message: Leased, **more: str) -> dict[str, object]:
     }
 
 
-def _ask(hook: Hook, message: Leased) -> Handed | None:
+def _ask(hook: Hook, message: Outgoing) -> Handed | None:
     """What became of an earlier try; None if the gateway has nothing under its key or answers no questions.
 
     Raises:
@@ -335,9 +335,11 @@ def _ask(hook: Hook, message: Leased) -> Handed | None:
     if not isinstance(hook, CanQuery):
         return None
     try:
-        return hook.query(message.idempotency_key)
+        return hook.query(message)
     except SendError as error:
         if error.permanent:
-            log.warning("message %s: the gateway answers no questions: %s", message.message_id, error.reason)
+            log.warning(
+                "message %s: the gateway answers no questions: %s", message.idempotency_key, error.reason
+            )
             return None
         raise UnclearSendError(f"cannot be asked: {error.reason}", retry_after=error.retry_after) from None

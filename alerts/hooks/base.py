@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from datetime import datetime
+from typing import Literal, Protocol, runtime_checkable
 
 from alerts.messages import Outgoing
 from domain.errors import SendError
+
+#: What a provider says in the end: on the phone; given up; it does not know either (its own waiting time is over).
+Fate = Literal["delivered", "undelivered", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,80 @@ class Hook(Protocol):
 class CanQuery(Protocol):
     """A hook whose gateway can be asked what became of a message."""
 
-    def query(self, idempotency_key: str) -> Handed | None:
-        """What the gateway has under this key; None if nothing. Raises SendError as ``send`` does."""
+    def query(self, message: Outgoing) -> Handed | None:
+        """What the gateway has of this message; None if nothing. Raises SendError as ``send`` does.
+
+        Most gateways know our own key; some only find a message by number and day, so the whole of it is given.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a gateway says became of one message, long after it was handed over.
+
+    Args:
+        provider_id: the gateway's id of the message, as in :class:`Handed`; None where it only repeats our key.
+        idempotency_key: our own key, where the gateway repeats it.
+        at: when the gateway says it happened, None if it does not say.
+        code: the gateway's own word (``DELIVRD``, ``UNDELIV``, ``SP:0114`` …), as it came.
+        to: number, for gateways whose id stands for several numbers.
+    """
+
+    fate: Fate
+    provider_id: str | None = None
+    idempotency_key: str | None = None
+    at: datetime | None = None
+    code: str = ""
+    to: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.provider_id is None and self.idempotency_key is None:
+            raise ValueError("a receipt that names no message is none")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A short message that somebody sent back: ``text`` as it came, ``to`` our own number or extension."""
+
+    sender: str
+    text: str
+    at: datetime | None = None
+    to: str = ""
+    provider_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What one request of a gateway brought, and the words it wants to hear when we have it (content type and body)."""
+
+    receipts: Sequence[Receipt] = ()
+    replies: Sequence[Reply] = ()
+    content_type: str = "application/json"
+    answer: bytes = b"{}"
+
+
+@runtime_checkable
+class CanReceive(Protocol):
+    """A hook whose gateway pushes receipts (and perhaps replies) to an address of ours."""
+
+    def read_push(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Pushed:
+        """Reads one request; names of headers are lower case. Whoever cannot prove who they are is refused here.
+
+        Raises:
+            PermissionError: not signed, or wrongly.
+            ValueError: signed, and not to be understood.
+        """
+        ...
+
+
+@runtime_checkable
+class CanPull(Protocol):
+    """A hook whose gateway keeps receipts until they are fetched."""
+
+    def pull(self) -> Pushed:
+        """Fetches the next ones; empty when there are no more. Raises SendError as ``send`` does.
+
+        What was fetched may be gone there: the caller writes it down before the next call.
+        """
         ...

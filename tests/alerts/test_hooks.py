@@ -179,9 +179,9 @@ def test_it_reads_retry_after(value: str | None, seconds: float | None) -> None:
 def test_asking_tells_accepted_from_unknown() -> None:
     with FakeGateway() as gateway:
         hook = gateway.hook()
-        assert hook.query("a/b:?#:ü") is None
+        assert hook.query(message("a/b:?#:ü")) is None
         sent = hook.send(message("a/b:?#:ü"))
-        assert hook.query("a/b:?#:ü") == sent
+        assert hook.query(message("a/b:?#:ü")) == sent
         hook.close()
 
 

@@ -63,13 +63,13 @@ class HttpJsonHook:
             raise refusal(status, headers, answer, self._time())
         return _handed(answer)
 
-    def query(self, idempotency_key: str) -> Handed | None:
+    def query(self, message: Outgoing) -> Handed | None:
         """Asks what became of a message; None if the gateway does not know it, or cannot be asked."""
         if self._config.query_url is None:
             return None
-        url = self._config.query_url.replace("{key}", quote(idempotency_key, safe=""))
-        signed = idempotency_key.encode()
-        status, headers, answer = self._ask("GET", url, b"", signed=signed, key=idempotency_key)
+        key = message.idempotency_key
+        url = self._config.query_url.replace("{key}", quote(key, safe=""))
+        status, headers, answer = self._ask("GET", url, b"", signed=key.encode(), key=key)
         if status == 404:
             return None
         if not 200 <= status < 300:
