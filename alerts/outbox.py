@@ -390,13 +390,19 @@ def beat(connection: Connection, *, instance: str, at: datetime, detail: dict[st
     )
 
 
-def messages_of(connection: Connection, finding_ids: Sequence[str]) -> list[dict[str, Any]]:
-    """What became of the messages of findings, oldest first; numbers are masked, names left out."""
+def messages_of(
+    connection: Connection, finding_ids: Sequence[str], *, people: bool = False
+) -> list[dict[str, Any]]:
+    """What became of the messages of findings, oldest first; numbers are masked.
+
+    Args:
+        people: with the ids of those told, for a reader who may know; without them names are left out.
+    """
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
-            """
-            select message_id, finding_id, channel, template, phone, state, reason, attempts, created_at, sent_at,
-                   delivered_at, acknowledged_at
+            f"""
+            select message_id, finding_id, {"person, " if people else ""}channel, template, phone, state, reason, attempts,
+                   created_at, sent_at, delivered_at, acknowledged_at
             from outbox where finding_id = any(%s) order by message_id limit 200
             """,
             (list(finding_ids),),

@@ -72,3 +72,18 @@ def deadline(calendar: Calendar, start: datetime, within: str) -> datetime:
         if found is not None:
             return found
     return start + span
+
+
+def late_before(calendar: Calendar, within: str, now: datetime) -> datetime:
+    """What began before this moment has its deadline before ``now``, the rest has not: to ask a store for what is late.
+
+    To the second. A later start never has an earlier deadline, so the border is found by halving.
+    """
+    low, high = now - timedelta(days=A_YEAR), now
+    while high - low > timedelta(seconds=1):
+        middle = low + (high - low) / 2
+        if deadline(calendar, middle, within) < now:
+            low = middle
+        else:
+            high = middle
+    return high

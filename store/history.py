@@ -179,6 +179,30 @@ def findings_by_month(
     return [FindingCount(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class FindingDay:
+    """Cards that stand, of a day of China's (by opening) and a window ('' = none)."""
+
+    day: date
+    window: str
+    yellow: int
+    red: int
+
+
+def findings_by_day(
+    connection: Connection, centre: str, since: datetime, until: datetime
+) -> list[FindingDay]:
+    """Day by day, oldest first; days without a card are not in it."""
+    rows = connection.execute(
+        "select (opened_at at time zone 'Asia/Shanghai')::date, coalesce(window_id, ''),"
+        " count(*) filter (where severity = 'yellow'), count(*) filter (where severity = 'red')"
+        " from finding where centre = %s and opened_at >= %s and opened_at < %s and state <> 'revoked'"
+        " and severity in ('yellow', 'red') group by 1, 2 order by 1, 2",
+        [centre, since, until],
+    )
+    return [FindingDay(*row) for row in rows]
+
+
 def year_before(calendar: Calendar, now: datetime) -> tuple[datetime, datetime]:
     """(since, until): the 365 whole local days before the day of ``now``, and that day so far."""
     today = calendar.local_date(now)
@@ -186,6 +210,6 @@ def year_before(calendar: Calendar, now: datetime) -> tuple[datetime, datetime]:
 
 
 __all__: Sequence[str] = (
-    "By", "EventCount", "FindingCount", "HourShare", "Share", "events_by_day", "findings_by_month", "staffed", "staffed_by_day", "staffed_by_hour",
+    "By", "EventCount", "FindingCount", "FindingDay", "HourShare", "Share", "events_by_day", "findings_by_day", "findings_by_month", "staffed", "staffed_by_day", "staffed_by_hour",
     "year_before",
 )  # fmt: skip

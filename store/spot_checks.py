@@ -98,6 +98,29 @@ def read_plan(connection: Connection, plan_id: str) -> Plan:
     return Plan(*row)
 
 
+def plans(connection: Connection, centre: str, *, limit: int = 20) -> list[Plan]:
+    """The plans of a centre, the latest day first."""
+    rows = connection.execute(
+        "select plan_id, centre, seed, quota, every, first_day, last_day, made_at, made_by"
+        " from spot_check_plan where centre = %s order by last_day desc, made_at desc limit %s",
+        [centre, limit],
+    )
+    return [Plan(*row) for row in rows]
+
+
+def checks_of_day(connection: Connection, centre: str, since: datetime, until: datetime) -> list[CheckRow]:
+    """The checks of all plans of a centre in a half-open span, by moment, each with its newest answer."""
+    rows = connection.execute(
+        "select c.check_id, window_id, hour, c.at, population, drawn, answer, minutes, person from spot_check c"
+        " left join lateral (select answer, minutes, person from spot_check_answer a where a.check_id = c.check_id"
+        "   order by number desc limit 1) a on true where c.at >= %(since)s and c.at < %(until)s and plan_id in ("
+        "   select plan_id from spot_check_plan where centre = %(centre)s and last_day >= %(since)s::timestamptz::date - 1"
+        "   and first_day <= %(until)s::timestamptz::date + 1) order by c.at, window_id, c.check_id",
+        {"centre": centre, "since": since, "until": until},
+    )
+    return [CheckRow(*row) for row in rows]
+
+
 def read_checks(connection: Connection, plan_id: str) -> list[CheckRow]:
     """The checks of a plan by moment, each with its newest answer."""
     rows = connection.execute(
@@ -186,5 +209,5 @@ def absences_at(
 
 
 __all__ = [
-    "CheckRow", "Plan", "absences_at", "answer_check", "read_checks", "read_plan", "save_plan", "spans_at",
+    "CheckRow", "Plan", "absences_at", "answer_check", "checks_of_day", "plans", "read_checks", "read_plan", "save_plan", "spans_at",
 ]  # fmt: skip
