@@ -18,6 +18,7 @@ from domain.finding_clocks import FindingSettings
 from domain.model import Code as Code
 from domain.model import Days as Days
 from domain.model import Model, Spans, Weekday, added
+from domain.pictures import PictureSettings
 from domain.polygons import area_of, fault_of, overlap_of
 from domain.rules.blind import BlindSettings
 from domain.rules.both_doors import BothDoorsSettings, ItemDoors, WindowDoors
@@ -213,6 +214,23 @@ class Camera(Model):
     password_env: str | None = None
     password_file: str | None = None
     posts: list[Post] = Field(min_length=1)
+    #: What is kept of its pictures; None: the staff sides, every ten seconds of the open hours (docs/pictures.md).
+    evidence: PictureSettings | None = added()
+    #: Further areas of which no pixel is ever kept, in 0–1 coordinates.
+    blackout: list[Annotated[list[Point], Field(min_length=3)]] = added([], max_length=32)
+
+    @model_validator(mode="after")
+    def _hidden(self) -> Self:
+        for number, area in enumerate(self.blackout):
+            fault = fault_of(area)
+            if fault is not None:
+                raise ValueError(f"blackout: area {number + 1} {fault}")
+        hides = self.blackout or any(post.public for post in self.posts)
+        if self.evidence is not None and self.evidence.keep == "view" and not hides:
+            raise ValueError(
+                "evidence: 'keep: view' keeps all but what is drawn as public (of a post) or as blackout, and nothing is"
+            )
+        return self
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
