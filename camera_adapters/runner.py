@@ -18,7 +18,7 @@ from camera_adapters.reader import Reader
 from camera_adapters.simulated import Script
 from camera_adapters.slot import Slot
 from camera_adapters.source import Source
-from camera_adapters.station import Station, Timebase
+from camera_adapters.station import OnLook, Station, Timebase
 from detectors.presence.person_detector import PersonNet
 from detectors.presence.picture import Picture
 from detectors.presence.posts import Post
@@ -86,6 +86,9 @@ class Watched:
     name: str
 
 
+MakeKeeper = Callable[[Watched, Reader], OnLook]
+
+
 def cameras_of(centres: Centres, share: Share = WHOLE) -> list[Watched]:
     """All cameras of all centres, or those of a share. Shares go by centre and camera code: each camera has one machine."""
     found = []
@@ -117,6 +120,7 @@ class CameraRunner:
         make_script: makes what the drawn cameras of a centre show.
         open_source: makes a camera's source.
         turn: called at each turn of a looking thread, with its name.
+        make_keeper: makes what is told of each look of a camera; it keeps pictures (camera_adapters.pictures).
     """
 
     def __init__(
@@ -133,8 +137,10 @@ class CameraRunner:
         workers: int | None = None,
         make_backoff: Callable[[], Backoff] = Backoff,
         turn: Callable[[str], None] = lambda part: None,
+        make_keeper: MakeKeeper | None = None,
     ) -> None:
         self._clock = clock
+        self._make_keeper = make_keeper
         self._wait = wait
         self._monotonic = monotonic
         self._make_backoff = make_backoff
@@ -230,6 +236,7 @@ class CameraRunner:
             period=period,
             fresh=fresh,
             interval=lambda: reader.interval,
+            on_look=self._make_keeper(watched, reader) if self._make_keeper else None,
         )
         return Posting(watched.name, camera, reader, station, slot)
 
@@ -256,6 +263,7 @@ def run_cameras(
     make_net: Callable[[], PersonNet | None] = lambda: None,
     make_script: Callable[[Centre], Script] | None = None,
     turn: Callable[[str], None] = lambda part: None,
+    make_keeper: MakeKeeper | None = None,
     on_start: Callable[[CameraRunner], object] = lambda runner: None,
 ) -> None:
     """Watches cameras until ``stop_event`` is set.
@@ -276,6 +284,7 @@ def run_cameras(
         make_net=make_net,
         make_script=make_script,
         turn=turn,
+        make_keeper=make_keeper,
     )
     on_start(runner)
     runner.run(lambda name, target: threading.Thread(target=target, name=name, daemon=True).start())

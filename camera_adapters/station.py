@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from camera_adapters.reader import Link
 from camera_adapters.slot import Slot
+from camera_adapters.source import Frame
 from detectors.presence.picture import Picture
 from detectors.presence.state import PostState
 from detectors.presence.watcher import PostWatcher
 from domain.centre import Camera
 from domain.clock import Clock
 from domain.observations import Observation
+
+OnLook = Callable[[Frame | None, Sequence[PostState], str | None], object]
+"""Told of each look: the picture if there is a new one, the states, and why the whole picture says nothing, if it does not."""
 
 SUMMARY_EVERY = 15.0
 """Seconds of the house's clock."""
@@ -48,6 +52,7 @@ class Station:
         link: how the camera stands now.
         period: seconds of the timebase between looks. fresh: age at which a picture says nothing any more.
         interval: the measured real seconds between pictures, None while unknown.
+        on_look: told of each look; must not raise, and not keep the looks waiting.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Station:
         period: float,
         fresh: float,
         interval: Callable[[], float | None] = lambda: None,
+        on_look: OnLook | None = None,
     ) -> None:
         self.camera = camera
         self.overslept = 0
@@ -76,6 +82,8 @@ class Station:
         self._period = period
         self._fresh = fresh
         self._interval = interval
+        self._on_look = on_look
+        self._frame: Frame | None = None
         self._due = timebase.now()
         self._newest: float | None = None
         self._said: list[PostState | None] = [None] * len(camera.posts)
@@ -106,7 +114,10 @@ class Station:
         return found
 
     def _look(self, t: float, at: datetime) -> list[Observation]:
+        self._frame = None
         states = self._states(t)
+        if self._on_look is not None:
+            self._on_look(self._frame, states, self._blind())
         found = self._camera_change(at)
         for index, (state, look) in enumerate(zip(states, self._watcher.looks, strict=True)):
             counts = self._counts[index]
@@ -124,7 +135,7 @@ class Station:
     def _states(self, t: float) -> list[PostState]:
         frame = self._slot.take()
         if frame is not None and t - frame.t <= self._fresh:
-            self._newest = frame.t
+            self._newest, self._frame = frame.t, frame
             return self._watcher.look(Picture(frame.image, t, frame.keyframe))
         link = self._link()
         if not link.up:
@@ -135,6 +146,11 @@ class Station:
         # Between two pictures of a slow camera the last one stands, but not for longer than its usual pace explains.
         usual = max(self._period, (self._interval() or 0.0) / self._timebase.real)
         return self._watcher.repeat(t) if age <= 2 * usual else self._watcher.miss(t, "no_frame")
+
+    def _blind(self) -> str | None:
+        """Why the last look says nothing of any post; None where it says something, or for several reasons."""
+        reasons = {look.reason if look.seen is None else None for look in self._watcher.looks}
+        return reasons.pop() if len(reasons) == 1 else None
 
     def _is_news(self, said: PostState | None, now: PostState) -> bool:
         if said is None or said.state != now.state:
