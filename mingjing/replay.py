@@ -8,8 +8,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, TextIO
+from typing import Annotated, BinaryIO, TextIO
 
 import typer
 
@@ -25,14 +26,16 @@ from domain.errors import EventError, InputError
 from domain.events import MAX_LINE, Event, clean, event_to_json, parse_line
 from domain.findings import Finding, finding_to_json
 from mingjing.kept_events import EventsInMemory, EventsOnDisk, KeptEvents
+from mingjing.rejections import Rejection, Rejections
+from mingjing.replay_oversight import ReplayOversight
 
 REJECTED = 3
 """Exit status when any line was refused; the rest was processed."""
 SHOWN = 2_000
 """Characters of a refused line that are kept beside the reason."""
-SPILL_EVENTS = 50_000
+SPILL_EVENTS = 10_000
 """Events that are kept in memory; from the next on all of them are kept in a temporary file."""
-SPILL_SIZE = 100_000_000
+SPILL_SIZE = 20_000_000
 """Characters or bytes of lines after which the same is done: few, but long ones."""
 
 
@@ -40,25 +43,14 @@ _dumps = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """One refused line: 1-based number, stable code, field or None, one sentence, the line itself (shortened)."""
+class Judged:
+    """One case, or one other subject (``complaint:<name>`` …), with its events in order of arrival and what is found."""
 
-    line: int
-    code: str
-    field: str | None
-    reason: str
-    raw: str = ""
-    event_id: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        row = {
-            "line": self.line,
-            "code": self.code,
-            "field": self.field,
-            "reason": self.reason,
-            "raw": self.raw,
-        }
-        return row if self.event_id is None else {**row, "event_id": self.event_id}
+    centre: str
+    case: str | None
+    subject: str
+    events: Sequence[Event]
+    findings: list[Finding]
 
 
 @dataclass(slots=True)
@@ -73,7 +65,7 @@ class Replay:
     """
 
     centres: Centres
-    rejected: list[Rejection] = field(default_factory=list)
+    rejected: Rejections = field(default_factory=Rejections)
     taken: int = 0
     duplicates: int = 0
     last: datetime | None = None
@@ -84,7 +76,10 @@ class Replay:
     #: By centre: the kinds that families which are on want, and whether families about cases want what is in no clock.
     _wanted: dict[str, tuple[frozenset[str], bool]] = field(default_factory=dict, repr=False)
 
+    _oversight: ReplayOversight = field(init=False, repr=False)
+
     def __post_init__(self) -> None:
+        self._oversight = ReplayOversight(self.centres)
         for code, centre in self.centres.items():
             wanted = wanted_families(centre, self.families).values()
             kinds = frozenset[str]().union(*(family.kinds for family in wanted))
@@ -117,7 +112,7 @@ class Replay:
             self._size += len(line)
             if kept.met >= self.spill_after or self._size > SPILL_SIZE:
                 kept = self._kept = EventsOnDisk(self.families, kept)
-        standing = kept.meet(source, event)
+        standing = kept.meet(source, number, event)
         if standing == "duplicate":
             self.duplicates += 1
             return
@@ -132,13 +127,14 @@ class Replay:
         if self.last is None or moment > self.last:
             self.last = moment
         centre = event.centre if several and event.centre else self.centres.first.centre.id
+        self._oversight.note_event(centre, event)
         kinds, others = self._wanted[centre]
         # Staffing, queue and rating events are taken and checked; no time limit depends on them.
         if event.case is not None and (event.kind in RANK or others):
             kept.add_to_case(centre, event.case, number, event)
         if event.kind in kinds:
             for family, name in subjects_of(event, self.centres[centre], self.families):
-                kept.add_to_subject(centre, family, name, event)
+                kept.add_to_subject(centre, family, name, number, event)
 
     @property
     def cases(self) -> int:
@@ -147,20 +143,28 @@ class Replay:
     def judge(self, until: datetime | None = None) -> Iterator[list[Finding]]:
         """The findings of each case as of ``until`` (default: the last event), by centre and case number, then those of
         each other subject by centre and name; adds ineffective events."""
+        for judged in self.judge_each(until):
+            yield judged.findings
+
+    def judge_each(self, until: datetime | None = None) -> Iterator[Judged]:
+        """The same, with whom they are about."""
         now = until or self.last
         if now is None:
             return
         now = now.astimezone(UTC)
-        for code, entries in self._kept.by_case():
-            verdict = judge_case([event for _, event in entries], self.centres[code], now)
+        self._oversight.begin()
+        for code, case, entries in self._kept.by_case():
+            events = [event for _, event in entries]
+            verdict = judge_case(events, self.centres[code], now)
             for event, why, reason in verdict.ineffective:
                 line = next(line for line, other in entries if other is event)
                 raw = _shown(_dumps(event_to_json(event)))
                 self.rejected.append(Rejection(line, why, None, reason, raw, event.event_id))
-            yield list(verdict.findings)
+            yield Judged(code, case, f"case:{case}", events, list(verdict.findings))
         for code, family, name, events in self._kept.by_subject():
-            judged = family.ask(name, events, self.centres[code], now).findings
-            yield sorted(judged, key=lambda f: (f.opened_at, f.rule, f.due_at or f.opened_at, f.finding_id))
+            found = list(family.ask(name, events, self.centres[code], now).findings)
+            found.sort(key=lambda f: (f.opened_at, f.rule, f.due_at or f.opened_at, f.finding_id))
+            yield Judged(code, None, f"{family.subject}:{name}", events, found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +191,9 @@ def replay(
     run = Replay(centre if isinstance(centre, Centres) else Centres.of(centre))
     run.read(lines)
     findings = tuple(finding for group in run.judge(until) for finding in group)
-    rejected = tuple(sorted(run.rejected, key=lambda r: r.line))
-    return ReplayResult(findings, rejected, until or run.last, run.taken, run.duplicates, run.cases)
+    return ReplayResult(
+        findings, tuple(run.rejected), until or run.last, run.taken, run.duplicates, run.cases
+    )
 
 
 def read_lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -271,7 +276,6 @@ def replay_command(
                 count[1] += finding.state == "open"
                 if found_file is not None:
                     found_file.write(_dumps(finding_to_json(finding, rules[finding.centre].zone)) + "\n")
-        run.rejected.sort(key=lambda r: r.line)
         if rejected_file is not None:
             for row in run.rejected:
                 rejected_file.write(_dumps(row.to_json()) + "\n")
@@ -305,7 +309,7 @@ def _summarise(run: Replay, until: datetime | None, counts: dict[str, list[int]]
     )
     for rule, (total, still_open) in sorted(counts.items()):
         typer.echo(f"  {rule:<22} {total:>7} · 未结 open {still_open}")
-    for row in run.rejected[:5]:
+    for row in islice(run.rejected, 5):
         typer.echo(f"  line {row.line}: {row.code}: {row.reason}", err=True)
     if len(run.rejected) > 5:
         typer.echo(f"  … {len(run.rejected) - 5} more, see --rejected", err=True)

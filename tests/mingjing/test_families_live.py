@@ -101,7 +101,7 @@ def row_of(found: Any) -> Row:
 def replayed(centres: Centres, told: list[bytes]) -> tuple[set[Row], list[str]]:
     run = Replay(centres)
     run.read(told)
-    assert run.rejected == []
+    assert not run.rejected
     found = [finding for group in run.judge(NOW) for finding in group]
     assert [f for f in found if f.shadow] == []
     return {row_of(f) for f in found}, [f.rule for f in found]

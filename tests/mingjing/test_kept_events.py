@@ -22,9 +22,11 @@ from domain.centres import Centres
 from domain.errors import StoreError
 from domain.events import Event, parse_line
 from domain.findings import finding_to_json
+from mingjing import rejections
 from mingjing import replay as replaying
 from mingjing.cli import main
 from mingjing.kept_events import EventsInMemory, EventsOnDisk, _pack, _unpack
+from mingjing.rejections import Rejection
 from mingjing.replay import Replay
 from tests.conftest import ROOT
 from tests.oracle import generate
@@ -147,6 +149,29 @@ def test_events_in_memory_do_not_grow_with_the_file():
     assert while_judging < 100, "one case at a time"
 
 
+def test_refused_lines_in_memory_do_not_grow_with_the_file(monkeypatch):
+    """Each is told, by line, those that are found while judging among them."""
+    monkeypatch.setattr(rejections, "IN_MEMORY", 20)
+    backwards = [
+        ACCEPTED | {"event_id": f"{case}-{n}", "case": f"c{case:03}", "kind": kind, "data": {"stage": "review"}}
+        | {"occurred_at": f"2026-03-{day:02}T09:30:00+08:00"}
+        for case in range(40)
+        for n, (kind, day) in enumerate([("case.accepted", 2), ("case.stage_started", 5), ("case.stage_finished", 3)])
+    ]  # fmt: skip
+    lines = [text for row in backwards for text in (json.dumps(row), "{")]
+    run = Replay(Centres.of(YEAR), spill_after=30)
+    run.read(lines)
+    for _ in run.judge():
+        assert sum(type(each) is Rejection for each in gc.get_objects()) <= 22
+    told = [(row.line, row.code, row.reason, row.raw) for row in run.rejected]
+    with monkeypatch.context() as patch:
+        patch.setattr(rejections, "IN_MEMORY", 10**6)
+        whole = replaying.replay(YEAR, lines)
+    assert told == [(row.line, row.code, row.reason, row.raw) for row in whole.rejected]
+    assert len(run.rejected) == len(told) >= 160
+    assert [line for line, *_ in told] == sorted(line for line, *_ in told)
+
+
 def test_nothing_spills_below_the_threshold():
     run = Replay(Centres.of(YEAR))
     run.read(draw_year(20, seed=1))
@@ -157,7 +182,7 @@ def test_a_full_disk_is_one_clear_sentence(monkeypatch, tmp_path, capsys):
     class Full(EventsOnDisk):
         def __init__(self, *given):
             super().__init__(*given)
-            self._db.execute("pragma max_page_count = 20")
+            self._tables.run("pragma max_page_count = 20")
 
     monkeypatch.setattr(replaying, "EventsOnDisk", Full)
     lines = list(draw_year(60, seed=1))
@@ -175,8 +200,8 @@ def test_a_full_disk_is_one_clear_sentence(monkeypatch, tmp_path, capsys):
 
 SCRIPT = """
 import sys
-from mingjing import kept_events, replay
-kept_events.CACHE = 64
+from mingjing import replay, temporary_tables
+temporary_tables.CACHE = 64
 replay.Replay = __import__("functools").partial(replay.Replay, spill_after=100)
 from mingjing.cli import main
 main(["replay", sys.argv[1], "-"])
