@@ -30,4 +30,11 @@ class Backoff:
             self._failures = 0
         wait = WAITS[min(self._failures, len(WAITS) - 1)]
         self._failures += 1
-        return wait * (1 + JITTER * (2 * self._spread() - 1))
+        return self.varied(wait)
+
+    def forget(self) -> None:
+        """The next wait is the first again: something has changed for the better."""
+        self._failures = 0
+
+    def varied(self, seconds: float) -> float:
+        return seconds * (1 + JITTER * (2 * self._spread() - 1))

@@ -10,12 +10,17 @@ from typing import Final
 
 from camera_adapters.addresses import masked
 from camera_adapters.backoff import Backoff
+from camera_adapters.gate import Gate
+from camera_adapters.knock import Knock
 from camera_adapters.slot import Slot
 from camera_adapters.source import Source, SourceError
 
 log = logging.getLogger(__name__)
 
 _SMOOTH: Final = 0.3
+KNOCK_EVERY, KNOCK_SELDOM = 3.0, 10.0
+"""Seconds between two knocks at a camera that has failed: within ten minutes of it, and later."""
+KNOCK_LONG: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,9 @@ class Reader:
     Args:
         make_source: makes the source anew for each attempt (it may read a password that has just been corrected).
         wait: takes seconds, returns a true value to end; like ``Event.wait``.
+        slowest: seconds between pictures beyond which the camera is set up wrongly.
+        knock: asks whether the camera could be opened; None where there is no asking.
+        gate: lets a few of a ``site`` open at the same time.
     """
 
     def __init__(
@@ -44,12 +52,17 @@ class Reader:
         monotonic: Callable[[], float] = time.monotonic,
         backoff: Backoff | None = None,
         slowest: float = float("inf"),
+        knock: Knock | None = None,
+        gate: Gate | None = None,
+        site: str = "",
     ) -> None:
         self.camera = camera
         self.link = Link(up=False)
         self.interval: float | None = None
         """Measured real seconds between pictures; with keyframes only, the camera's keyframe interval."""
         self.reopened = 0
+        self.newest: float | None = None
+        """When the newest picture came, on the machine's monotonic clock."""
         self._make_source = make_source
         self._slot = slot
         self._wait = wait
@@ -57,22 +70,64 @@ class Reader:
         self._backoff = backoff or Backoff()
         self._slowest = slowest
         self._warned = False
+        self._knock, self._gate, self._site = knock, gate or Gate(), site
+        self._hurried = False
+        self.source: Source | None = None
+        """What is being read, None between two openings."""
+
+    @property
+    def too_slow(self) -> bool:
+        """Pictures come so seldom that posts are unknown between them: the camera is set up wrongly."""
+        return self.interval is not None and self.interval > self._slowest
+
+    @property
+    def broken(self) -> int:
+        """Pictures that could not be decoded since the camera was opened."""
+        return int(getattr(self.source, "broken", 0))
+
+    def hurry(self) -> None:
+        """Ends a wait early and forgets the failures: what was wrong with all cameras of the site is over."""
+        self._hurried = True
 
     def run(self) -> None:
         """Reads until ``wait`` says to end."""
         while True:
             first, last = self._read_once()
-            if self._wait(self._backoff.failed(last - first)):
+            if self._pause(self._backoff.failed(last - first)):
                 return
             self.reopened += 1
+
+    def _pause(self, seconds: float) -> bool:
+        """Waits, knocking meanwhile; true to end."""
+        self._hurried = False
+        if self._knock is None:
+            return bool(self._wait(seconds))
+        began = now = self._monotonic()
+        until, before = began + seconds, self._knock()
+        failed_for = began - (self.newest if self.newest is not None else began)
+        while (left := until - now) > 0:
+            pause = self._backoff.varied(KNOCK_EVERY if failed_for + now - began < KNOCK_LONG else KNOCK_SELDOM)
+            if self._wait(min(left, pause)):
+                return True
+            now = self._monotonic()
+            answer = self._knock() if until - now > 0 else before
+            if self._hurried or (answer is not None and answer != before):
+                # It came back: the waits begin anew, also where this attempt still comes a moment too early.
+                self._backoff.forget()
+                return False
+            before = answer
+        return False
 
     def _read_once(self) -> tuple[float, float]:
         """One attempt, to its end; returns when its first and last picture came (equal for none)."""
         first = last = self._monotonic()
         source: Source | None = None
         try:
-            source = self._make_source()
-            source.open()
+            with self._gate.turn(self._site, lambda: self._wait(0)) as admitted:
+                if not admitted:
+                    return first, last
+                self.source = source = self._make_source()
+                source.open()
             seen = False
             for frame in source.frames():
                 now = self._monotonic()
@@ -80,6 +135,7 @@ class Reader:
                     self._note_interval(now - last)
                 first, last = (first if seen else now), now
                 seen = True
+                self.newest = now
                 if not self.link.up:
                     log.info("camera %s delivers", self.camera, extra={"camera": self.camera})
                     self.link = Link(up=True)
@@ -92,6 +148,7 @@ class Reader:
             # A library we decode with may fail in any way on what a camera sends; none of them may end the reading.
             self._down("undecodable", f"camera {self.camera}: {type(error).__name__}: {masked(str(error))}")
         finally:
+            self.source = None
             if source is not None:
                 source.close()
         return first, last
