@@ -65,6 +65,6 @@ create table picture_deletion (
     last_at      timestamptz,
     deleted_at   timestamptz not null,
     host         text        not null default '',
-    primary key (centre, camera, digest)
+    primary key (centre, camera, day, digest, deleted_at)
 );
 create index picture_deletion_day on picture_deletion (centre, day);

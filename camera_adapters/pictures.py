@@ -1,0 +1,302 @@
+"""Keeping pictures: of each look whatever may be kept, every few seconds of the open hours and at each change of a state.
+
+The looking thread blackens and encodes (some milliseconds, every ten seconds); a thread of its own writes. A disk that is slow
+or full costs pictures, counted, and never a look.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import shutil
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from camera_adapters.pictures_loop import Key, PictureLoop
+from camera_adapters.pictures_mask import Mask
+from camera_adapters.source import Frame
+from detectors.presence.state import PostState
+from domain.centre import Camera, Centre
+
+log = logging.getLogger(__name__)
+
+#: Pictures that wait for the disk at most: some 20 MB.
+WAITING = 1000
+#: A gap that lasts is noted again so often: whoever asks for pictures of that time learns that this machine knew.
+GAP_EVERY = timedelta(minutes=5)
+#: Pictures are kept so long before the opening and after the end of the open hours.
+AROUND = timedelta(minutes=5)
+#: A picture of a view that is not the drawn one may show anybody anywhere: it is not kept.
+NOT_THE_VIEW = frozenset({"moved"})
+#: Share of the disk that the loop leaves free, whatever its limit.
+SPARE = 0.05
+
+
+@dataclass
+class Counts:
+    """What became of pictures, since the process began."""
+
+    kept: int = 0
+    kept_bytes: int = 0
+    given_up: dict[str, int] = field(default_factory=dict)
+    removed: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    key: Key
+    day: date
+    at: datetime
+    picture: bytes | None
+    sure: bool
+    facts: dict[str, Any]
+
+
+class Keeper:
+    """Writes the pictures of all cameras of a process and keeps the loop below its limit.
+
+    Args:
+        limit: bytes that the loop may have; None = as many as leave :data:`SPARE` of the disk free.
+        now: the house's clock.
+        spared: days of cameras from which pictures are still wanted as evidence; asked before room is made.
+        usage: total, used and free bytes of a folder's disk.
+    """
+
+    def __init__(
+        self,
+        loop: PictureLoop,
+        *,
+        now: Callable[[], datetime],
+        limit: int | None = None,
+        spared: Callable[[], Collection[tuple[Key, date]]] = tuple,
+        usage: Callable[[Path], Sequence[int]] = shutil.disk_usage,
+    ) -> None:
+        self.loop = loop
+        self.counts = Counts()
+        self.oldest: date | None = None
+        self._now, self._limit, self._spared, self._usage = now, limit, spared, usage
+        self._queue: queue.Queue[_Job] = queue.Queue(WAITING)
+        self._sizes: dict[tuple[Key, date], int] | None = None
+        self._failing = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of all pictures in the loop; 0 before they have been counted."""
+        return sum((self._sizes or {}).values())
+
+    def offer(self, job: _Job) -> None:
+        """Takes a picture to be written; never waits."""
+        try:
+            self._queue.put_nowait(job)
+        except queue.Full:
+            self._give_up("queue")
+
+    def run(self, stop: threading.Event) -> None:
+        """Writes until ``stop``."""
+        while not stop.is_set():
+            self.step(0.5)
+
+    def step(self, wait: float = 0.0) -> int:
+        """Writes what waits; returns how many pictures were kept."""
+        try:
+            if self._sizes is None:
+                self._begin()
+            job: _Job | None = self._queue.get(timeout=wait) if wait else self._queue.get_nowait()
+        except queue.Empty:
+            return 0
+        except OSError as error:
+            self._complain(error)
+            return 0
+        done = 0
+        while job is not None:
+            done += self._write(job)
+            try:
+                job = self._queue.get_nowait()
+            except queue.Empty:
+                job = None
+        return done
+
+    def _begin(self) -> None:
+        self.loop.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.loop.finish()
+        sizes = {}
+        for key in self.loop.cameras():
+            days = self.loop.days(key)
+            for day in days:
+                sizes[key, day] = self.loop.size(key, day, over=day != days[-1])
+        self._sizes = sizes
+        self.oldest = min((day for _, day in sizes), default=None)
+
+    def _write(self, job: _Job) -> bool:
+        assert self._sizes is not None
+        try:
+            if job.picture is None:
+                self.loop.note_gap(job.key, job.day, job.at, **job.facts)
+                return False
+            if not self._has_room(len(job.picture)):
+                self._give_up("disk")
+                return False
+            self.loop.keep(job.key, job.day, job.at, job.picture, sure=job.sure, **job.facts)
+        except OSError as error:
+            self._give_up("disk")
+            self._complain(error)
+            return False
+        if self._failing:
+            log.info("pictures are kept again")
+        self._failing = False
+        place = (job.key, job.day)
+        self._sizes[place] = self._sizes.get(place, 0) + len(job.picture)
+        self.oldest = min(self.oldest or job.day, job.day)
+        self.counts.kept += 1
+        self.counts.kept_bytes += len(job.picture)
+        return True
+
+    def _complain(self, error: OSError) -> None:
+        if not self._failing:
+            log.error("pictures cannot be kept: %s", error.strerror or error)
+        self._failing = True
+
+    def _give_up(self, why: str) -> None:
+        self.counts.given_up[why] = self.counts.given_up.get(why, 0) + 1
+
+    # -- making room -----------------------------------------------------------------------------------------------------
+
+    def _has_room(self, more: int) -> bool:
+        if not self._is_full(more):
+            return True
+        self._make_room(more)
+        return not self._is_full(more)
+
+    def _is_full(self, more: int) -> bool:
+        if self._limit is not None and self.size + more > self._limit:
+            return True
+        total, _, free = self._usage(self.loop.folder)
+        return free - more < SPARE * total
+
+    def _make_room(self, more: int) -> None:
+        """Oldest first, a day of a camera at a time; of the newest day an hour. What is still wanted as evidence stays."""
+        assert self._sizes is not None
+        spared = set(self._spared())
+        newest = max((day for _, day in self._sizes), default=None)
+        for place in sorted(self._sizes, key=lambda each: (each[1], each[0])):
+            if not self._is_full(more):
+                return
+            if place in spared:
+                continue
+            if place[1] == newest:
+                self._shorten(*place)
+            else:
+                self.remove(*place, "disk")
+
+    def _shorten(self, key: Key, day: date) -> None:
+        first = min((each.at for each in self.loop.read_day(key, day)), default=None)
+        if first is not None:
+            self.remove(key, day, "disk", until=first + timedelta(hours=1))
+
+    def remove(self, key: Key, day: date, reason: str, *, until: datetime | None = None) -> int:
+        """Deletes a day of a camera, or its beginning; returns how many pictures that were."""
+        made = self.loop.delete(key, day, reason, self._now(), until=until)
+        if self._sizes is not None:
+            if until is None or made is None:
+                self._sizes.pop((key, day), None)
+            else:
+                self._sizes[key, day] = max(0, self._sizes.get((key, day), 0) - made.size)
+            self.oldest = min((each for _, each in self._sizes), default=None)
+        if made is None:
+            return 0
+        self.counts.removed[reason] = self.counts.removed.get(reason, 0) + made.pictures
+        if reason == "disk":
+            log.warning("no room: %d pictures of camera %s of %s were deleted", made.pictures, key[1], day)
+        return made.pictures
+
+
+class Recorder:
+    """What is told of each look of one camera; hands pictures to the keeper.
+
+    Args:
+        least: seconds of the house's clock between two pictures at least (a simulated clock may run fast).
+        offset: seconds by which the camera's own clock is ahead of the host's; None = unknown.
+    """
+
+    def __init__(
+        self,
+        centre: Centre,
+        camera: Camera,
+        keeper: Keeper,
+        *,
+        now: Callable[[], datetime],
+        least: float = 0.0,
+        offset: Callable[[], float | None] = lambda: None,
+    ) -> None:
+        self._centre, self._camera, self._keeper = centre, camera, keeper
+        self._mask = Mask(camera)
+        self._now, self._offset = now, offset
+        self._every = timedelta(seconds=max(self._mask.settings.every, least))
+        self._key = (centre.centre.id, camera.id)
+        self._spans: dict[int, list[tuple[datetime, datetime]]] = {}
+        self._taken: datetime | None = None
+        self._said: tuple[str, ...] = ()
+        self._gap: tuple[str, datetime] | None = None
+        self._warned = False
+
+    def __call__(self, frame: Frame | None, states: Sequence[PostState], blind: str | None) -> None:
+        try:
+            self._look(frame, states, blind)
+        except Exception:
+            # Whatever a picture may do to an encoder, the look at it counts.
+            if not self._warned:
+                log.exception("camera %s: a picture could not be kept", self._camera.id)
+            self._warned = True
+            self._keeper.counts.given_up["error"] = self._keeper.counts.given_up.get("error", 0) + 1
+
+    def _look(self, frame: Frame | None, states: Sequence[PostState], blind: str | None) -> None:
+        at = self._now() if frame is None else frame.taken_at
+        if self._mask.settings.keep == "none" or not self._is_open(at):
+            return
+        if frame is None or blind in NOT_THE_VIEW:
+            if blind is not None:
+                self._note_gap(blind, at)
+            return
+        said = tuple(state.state for state in states)
+        changed = said != self._said
+        if not changed and self._taken is not None and timedelta(0) <= at - self._taken < self._every:
+            return
+        picture = self._mask.jpeg(frame.image)
+        if picture is None:
+            self._note_gap("all_hidden", at)
+            return
+        offset = self._offset()
+        facts = {
+            "offset": None if offset is None else round(offset, 3),
+            "states": {post.name: state for post, state in zip(self._camera.posts, said, strict=True)},
+            "why": "change" if changed else "period",
+        }
+        self._taken, self._said, self._gap = at, said, None
+        self._keeper.offer(_Job(self._key, self._day(at), at, picture, changed, facts))
+
+    def _note_gap(self, reason: str, at: datetime) -> None:
+        if self._gap is not None and self._gap[0] == reason and at - self._gap[1] < GAP_EVERY:
+            return
+        self._gap = (reason, at)
+        self._keeper.offer(_Job(self._key, self._day(at), at, None, False, {"reason": reason}))
+
+    def _day(self, at: datetime) -> date:
+        return at.astimezone(self._centre.zone).date()
+
+    def _is_open(self, at: datetime) -> bool:
+        """Whether any window of the camera is open, or was or will be within minutes."""
+        day = self._day(at).toordinal()
+        if day not in self._spans:
+            calendars = {
+                id(each): each
+                for each in (self._centre.open_time(post.window) for post in self._camera.posts)
+            }
+            self._spans = {day: [span for each in calendars.values() for span in each.office_spans(day)]}
+        return any(start - AROUND <= at < end + AROUND for start, end in self._spans[day])
+
+
+__all__ = ["Counts", "Keeper", "Recorder"]
