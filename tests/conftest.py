@@ -9,6 +9,7 @@ import pytest
 
 from tests.fixtures_kafka import _kafka_jars, kafka, kafka_cluster, topic_prefix  # noqa: F401
 from tests.fixtures_postgres import _template, database, empty_database, postgres  # noqa: F401
+from tests.fixtures_rtsp import _rtsp_programs, rtsp, rtsp_server  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[1]
 
