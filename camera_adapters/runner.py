@@ -38,8 +38,6 @@ LEAST_LOOKS = 5
 KEPT = 20_000
 """Observations kept while the log cannot take them; after that the oldest are given up, counted and logged."""
 _PAUSE = 0.25
-_DWELL = 60.0
-"""Seconds of stillness, on two visits, that make a scene the empty one where nobody has said what empty looks like."""
 
 
 class Outlet:
@@ -207,7 +205,6 @@ class CameraRunner:
             net,
             window=max(presence.window, LEAST_LOOKS * period),
             period=period,
-            dwell=_DWELL,
         )
         slot = Slot()
         reader = Reader(

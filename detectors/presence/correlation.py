@@ -10,28 +10,28 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors.presence.empty_scene import DWELL, SceneMemory
+from detectors.presence.empty_scene import STILL, StillScene
 from detectors.presence.look import Look
-from detectors.presence.picture import Picture, Plane, Shift, relief, shifted, similarity
+from detectors.presence.picture import Picture, Plane, Shift
 from detectors.presence.posts import Post
+from detectors.presence.references import Keeper, Limits, References, Why
+from detectors.presence.region import LEAST_PIXELS, Cut, Frame, framer
 
-ENTER, LEAVE = 0.15, 0.10
-"""Share of the post that differs from its empty picture: at ENTER somebody is there, at LEAVE nobody."""
-DIFFERENT = 0.5
-MOTION_LEVELS, MOTION_SHARE = 10.0, 0.015
+SURE = 0.25
+"""Share of the post from which no shape is asked for: no shadow's edge covers so much."""
+HEAD, NO_HEAD = 0.03, 0.06
+"""Share of the post in things as thick as a head: from HEAD on it may be somebody; above NO_HEAD it is not called empty."""
+MOTION_LEVELS, MOTION_SHARE, MOTION_NOISE = 4.0, 0.015, 5.0
+"""Something moves where more than MOTION_SHARE of a post changes by that many grey levels and that many times its noise."""
+MOTION_LAG = 0.4
 OBJECT_SPAN, OBJECT_LOOKS, OBJECT_MOVES = 90.0, 20, 3
 """What has moved in fewer than 3 of at least 20 looks over 90 s is a thing, not a person."""
 PASSING = 0.6
 """Seconds for which somebody who has just appeared may be only walking through; looks that are further apart do not ask."""
-MOST_REFERENCES = 6
-_CLIPPED = 252.0
-_LEAST_USABLE = 0.3
-_LEAST_SIDE = 40.0
-_LEAST_PIXELS = 150
+QUIET = 20.0
+"""Seconds of absence without any motion before a reference may follow the view."""
 
 
 @dataclass(eq=False)
@@ -39,71 +39,95 @@ class _View:
     """What the method keeps about one post."""
 
     post: Post
-    memory: SceneMemory
-    references: list[Plane] = field(default_factory=list)
-    given: bool = False
-    occupied: bool | None = None
+    still: StillScene
+    limits: Limits
+    references: References = field(default_factory=References)
+    spans_used: int = 0
+    occupied: bool = False
     occupied_looks: deque[tuple[float, bool]] = field(default_factory=deque)
     came_at: float | None = None
     looked_at: float | None = None
-    before: Plane | None = None
+    quiet_since: float | None = None
+    adapted_at: float = 0.0
+    befores: deque[tuple[float, Plane]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.frame = framer(self.post)
 
 
 class EmptyPostCorrelation:
     """Compares posts with their empty pictures.
 
-    Empty pictures come, in this order, from :meth:`learn_empty` (somebody who knows says so), from the spans that a post
-    names as empty, or from a scene that returns unchanged and unmoved after somebody stood in it.
+    Empty pictures come from :meth:`learn_empty` (somebody who knows says so), from the spans that a post names as empty, from
+    what is kept, and from looks at times when nobody can be there.
+
+    Args:
+        keeper: where references are kept; None keeps nothing.
+        still: seconds without motion that make an empty picture while nobody can be there.
     """
 
     name = "correlation"
 
-    def __init__(self, posts: Sequence[Post], dwell: float = DWELL) -> None:
-        self._views = [_View(post, SceneMemory(dwell)) for post in posts]
+    def __init__(self, posts: Sequence[Post], keeper: Keeper | None = None, still: float = STILL) -> None:
+        self._keeper = keeper
+        self._views = []
+        for post in posts:
+            limits = keeper.limits(post.name) if keeper else None
+            view = _View(post, StillScene(still), limits or Limits())
+            if keeper is not None:
+                view.references.kept.extend(keeper.load(post.name))
+            self._views.append(view)
 
-    def learn_empty(self, picture: Picture, index: int, shift: Shift = (0.0, 0.0)) -> None:
-        """Takes the picture as one of post ``index`` with nobody there."""
+    def learn_empty(
+        self, picture: Picture, index: int, shift: Shift = (0.0, 0.0), why: Why = "operator", by: str = ""
+    ) -> bool:
+        """Takes the picture as one of post ``index`` with nobody there; False where it adds nothing to what is known."""
         view = self._views[index]
-        if not view.given:
-            view.references.clear()
-            view.given = True
-        if len(view.references) < MOST_REFERENCES:
-            view.references.append(_Region(view.post, picture, shift).relief)
+        return view.references.add(view.frame(picture).cut(picture, shift), why, by)
 
-    def look(self, picture: Picture, shift: Shift = (0.0, 0.0)) -> Sequence[Look]:
-        return [self._look(index, view, picture, shift) for index, view in enumerate(self._views)]
+    def references(self, index: int) -> References:
+        """What is known of post ``index`` with nobody there."""
+        return self._views[index].references
 
-    def _look(self, index: int, view: _View, picture: Picture, shift: Shift) -> Look:
-        region = _Region(view.post, picture, shift)
-        if region.pixels < _LEAST_PIXELS:
+    def look(self, picture: Picture, shift: Shift = (0.0, 0.0), nobody: bool = False) -> Sequence[Look]:
+        """One look at every post. ``nobody``: by the calendar nobody can be there now."""
+        return [self._look(index, view, picture, shift, nobody) for index, view in enumerate(self._views)]
+
+    def _look(self, index: int, view: _View, picture: Picture, shift: Shift, nobody: bool) -> Look:
+        frame: Frame = view.frame(picture)
+        if frame.pixels < LEAST_PIXELS:
             return Look(None, 0.0, "too_small")
-        if any(begin <= picture.t <= end for begin, end in view.post.empty) and len(view.references) < 3:
-            self.learn_empty(picture, index, shift)
-        moved = self._note_motion(view, region)
-        if not view.given:
-            learned = view.memory.step(region.relief, region.share, moved, picture.t)
-            if learned is not None and len(view.references) < MOST_REFERENCES:
-                view.references.append(learned)
+        cut = frame.cut(picture, shift)
+        if view.spans_used < 3 and any(begin <= picture.t <= end for begin, end in view.post.empty):
+            view.spans_used += view.references.add(cut, "span")
+        moved = _moves(view, cut, picture.t)
+        if view.still.step(cut, moved, nobody, picture.t):
+            view.references.add(cut, "closed_hours")
+        if self._keeper is not None and view.references.changed:
+            self._keeper.save(view.post.name, view.references.taken())
         if not view.references:
             return Look(None, 0.0, "learning")
-        shares = [region.share(reference) for reference in view.references]
-        known = [share for share in shares if share is not None]
-        if not known:
+        best = view.references.best(cut, picture.t)
+        if best is None:
+            view.quiet_since = None
             return Look(None, 0.0, "low_score")
-        return self._answer(view, min(known), moved, picture.t)
+        limits, t = view.limits, picture.t
+        if best.share >= max(SURE, limits.enter) or (best.share >= limits.enter and best.thick >= HEAD):
+            view.quiet_since = None
+            return self._occupied(view, best.share, moved, t)
+        view.occupied, view.came_at, view.looked_at = False, None, t
+        view.occupied_looks.clear()
+        if best.share <= limits.leave and best.thick <= NO_HEAD:
+            self._follow(view, cut, moved, t)
+            return Look(False, best.share)
+        # Much too much for an empty post, too little or too thin for a person: the edge of a shadow, a bag, a sleeve.
+        view.quiet_since = None
+        return Look(None, best.share, "low_score")
 
-    def _answer(self, view: _View, score: float, moved: bool, t: float) -> Look:
-        if score >= ENTER:
-            if view.occupied is False and view.looked_at is not None and t - view.looked_at <= PASSING:
-                view.came_at = t
-            view.occupied = True
-        elif score <= LEAVE or view.occupied is None:
-            view.occupied = False
-        view.looked_at = t
-        if not view.occupied:
-            view.came_at = None
-            view.occupied_looks.clear()
-            return Look(False, score)
+    def _occupied(self, view: _View, score: float, moved: bool, t: float) -> Look:
+        if not view.occupied and view.looked_at is not None and t - view.looked_at <= PASSING:
+            view.came_at = t
+        view.occupied, view.looked_at = True, t
         looks = view.occupied_looks
         looks.append((t, moved))
         if view.came_at is not None and t - view.came_at < PASSING:
@@ -115,45 +139,27 @@ class EmptyPostCorrelation:
             return Look(None, score, "object")
         return Look(True, score)
 
-    def _note_motion(self, view: _View, region: _Region) -> bool:
-        moved = False
-        if view.before is not None and view.before.shape == region.grey.shape:
-            change = region.grey - view.before
-            change -= np.median(change)
-            moved = float((np.abs(change)[region.mask] > MOTION_LEVELS).mean()) > MOTION_SHARE
-        view.before = region.grey
-        return moved
+    def _follow(self, view: _View, cut: Cut, moved: bool, t: float) -> None:
+        """Lets the best reference follow the view, after so long a quiet absence that nobody is just arriving."""
+        if moved or view.quiet_since is None or t < view.quiet_since:
+            view.quiet_since, view.adapted_at = t, t
+        elif t - view.quiet_since >= QUIET and t - view.adapted_at >= 1.0:
+            view.references.adapt(cut, min(5.0, t - view.adapted_at))
+            view.adapted_at = t
 
 
-class _Region:
-    """A post cut out of a picture at a scale that leaves it at least 40 pixels on its shorter side, if it has them."""
-
-    def __init__(self, post: Post, picture: Picture, shift: Shift) -> None:
-        corners = post.corners(picture.small.shape[1], picture.small.shape[0])
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        side = float((high - low).min())
-        finest = picture.width / picture.small.shape[1]
-        scale = float(np.clip(_LEAST_SIDE / max(side, 1.0), 1.0, max(1.0, finest)))
-        if scale > 1.05:
-            size = (round(picture.small.shape[1] * scale), round(picture.small.shape[0] * scale))
-            grey = np.asarray(cv2.resize(picture.grey, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
-        else:
-            scale, grey = 1.0, picture.small
-        grey = shifted(grey, (shift[0] * scale, shift[1] * scale))
-        height, width = grey.shape
-        margin = 16
-        x0, y0 = np.maximum(0, np.floor(low * scale) - margin).astype(int)
-        x1, y1 = np.minimum([width, height], np.ceil(high * scale) + margin).astype(int)
-        self.grey: Plane = np.ascontiguousarray(grey[y0:y1, x0:x1])
-        self.relief: Plane = relief(self.grey)
-        inside = post.mask(width, height)[y0:y1, x0:x1]
-        self.pixels = int(inside.sum())
-        # A clipped pixel has lost what it looked like; it can prove nothing.
-        self.mask: NDArray[np.bool_] = inside & (self.grey < _CLIPPED) & (self.grey > 0.5)
-
-    def share(self, reference: Plane) -> float | None:
-        """Share of the post that does not look like the reference, or None if too little of it can be judged."""
-        if reference.shape != self.relief.shape or self.mask.sum() < _LEAST_USABLE * self.pixels:
-            return None
-        z = similarity(reference, self.relief)
-        return float((z[self.mask] < DIFFERENT).mean())
+def _moves(view: _View, cut: Cut, t: float) -> bool:
+    """Whether anything moves, compared with a look at least MOTION_LAG earlier."""
+    befores = view.befores
+    if befores and (t < befores[-1][0] or befores[-1][1].shape != cut.grey.shape):
+        befores.clear()
+    while len(befores) > 1 and befores[1][0] <= t - MOTION_LAG:
+        befores.popleft()
+    moved = False
+    if befores and cut.frame.pixels:
+        change = (cut.grey - befores[0][1])[cut.frame.inside]
+        change = np.abs(change - np.median(change))
+        noise = float(np.median(change)) / 0.6745
+        moved = float((change > max(MOTION_LEVELS, MOTION_NOISE * noise)).mean()) > MOTION_SHARE
+    befores.append((t, cut.grey))
+    return moved

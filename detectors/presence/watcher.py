@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from detectors.presence.correlation import EmptyPostCorrelation
-from detectors.presence.empty_scene import DWELL
+from detectors.presence.empty_scene import STILL
 from detectors.presence.health import CameraHealth, Health
 from detectors.presence.look import Look
 from detectors.presence.person_detector import PersonDetector, PersonNet
 from detectors.presence.picture import Picture
 from detectors.presence.posts import Post, PostMap
+from detectors.presence.references import Keeper
 from detectors.presence.state import PostState, StateMachine, Thresholds
 
 
@@ -25,7 +26,9 @@ class PostWatcher:
         net: finds people; None for the method without weights.
         window: seconds of looks a state rests on.
         period: seconds between looks.
-        dwell: seconds of stillness before a scene that returned is taken for the empty post.
+        nobody: whether by the calendar nobody can be there now; then what stands unmoved is learned as the empty post.
+        keeper: where what was learned is kept over a restart.
+        still: seconds without motion for that.
     """
 
     def __init__(
@@ -36,14 +39,17 @@ class PostWatcher:
         window: float,
         period: float,
         thresholds: Thresholds | None = None,
-        dwell: float = DWELL,
+        nobody: Callable[[], bool] = lambda: False,
+        keeper: Keeper | None = None,
+        still: float = STILL,
     ) -> None:
         self.posts = tuple(posts)
         self.health = Health(None)
         self.looks: Sequence[Look] = ()
         """The last looks, before they were weighed into a state."""
+        self._nobody = nobody
         self._camera = CameraHealth(posts)
-        self._correlation = EmptyPostCorrelation(posts, dwell)
+        self._correlation = EmptyPostCorrelation(posts, keeper, still)
         self._detector = PersonDetector(PostMap(posts), net) if net else None
         self._states = [StateMachine(window, period, thresholds) for _ in posts]
 
@@ -67,7 +73,7 @@ class PostWatcher:
         if self._detector:
             self.looks = self._detector.look(picture, self.health.shift)
         else:
-            self.looks = self._correlation.look(picture, self.health.shift)
+            self.looks = self._correlation.look(picture, self.health.shift, self._nobody())
         return self._weigh(picture.t)
 
     def repeat(self, t: float) -> list[PostState]:

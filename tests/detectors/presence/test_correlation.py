@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -52,36 +53,109 @@ def test_without_an_empty_picture_it_says_learning():
     assert {(look.seen, look.reason) for look in found} == {(None, "learning")}
 
 
-def test_it_learns_the_empty_post_when_the_scene_comes_back_unmoved():
-    eyes = EmptyPostCorrelation([POST], dwell=4.0)
-    first = looks(eyes, [noisy(room(), i) for i in range(12)])
-    middle = looks(eyes, [noisy(with_somebody(room(), 0.5, i), i) for i in range(12)], start=6)
-    assert {look.reason for look in first + middle} == {"learning"}
-    looks(eyes, [noisy(room(), 50 + i) for i in range(12)], start=12)
-    assert eyes.look(Picture(noisy(room(), 90), 19.0))[0].seen is False
-    there = looks(eyes, [noisy(with_somebody(room(), 0.5, i), i) for i in range(6)], start=19.5)
+def night(eyes, images, every=2.0, start=0.0, nobody=True):
+    return [eyes.look(Picture(image, start + i * every), nobody=nobody)[0] for i, image in enumerate(images)]
+
+
+def test_it_learns_the_empty_post_when_nobody_can_be_there():
+    eyes = EmptyPostCorrelation([POST])
+    before = night(eyes, [noisy(room(), i) for i in range(30)])
+    assert {look.reason for look in before} == {"learning"}
+    assert night(eyes, [noisy(room(), 50 + i) for i in range(5)], start=60.0)[-1].seen is False
+    there = looks(eyes, [noisy(with_somebody(room(), 0.5, i), i) for i in range(6)], start=100.0)
     assert there[-1].seen is True
 
 
-def test_somebody_who_moves_in_place_is_never_learned_as_the_empty_post():
-    # The clerk sits there all day; now and then somebody walks before him.
-    eyes = EmptyPostCorrelation([POST], dwell=4.0)
+def test_a_bag_left_overnight_belongs_to_the_empty_post():
+    eyes = EmptyPostCorrelation([POST])
+    night(eyes, [noisy(room(), i) for i in range(40)])
+    bag = with_somebody(room())
+    assert looks(eyes, [noisy(bag, 3)], start=90.0)[0].seen is True
+    night(eyes, [noisy(bag, 100 + i) for i in range(40)], start=100.0)
+    assert looks(eyes, [noisy(bag, 5)], start=200.0)[0].seen is False
+    assert looks(eyes, [noisy(room(), 6)], start=201.0)[0].seen is False  # and without it still
+
+
+def test_a_motionless_clerk_is_never_learned_however_often_he_is_hidden():
+    # The clerk sits there all day and does not stir; now and then somebody stands before him for a while.
+    eyes = EmptyPostCorrelation([POST], still=4.0)
     t = 0.0
-    for visit in range(6):
-        for i in range(16):
-            image = with_somebody(room(), 0.5, i) if visit % 2 == 0 else room(seed=5 + visit)
-            (look,) = eyes.look(Picture(noisy(image, i), t))
-            assert look.seen is not False
+    for visit in range(8):
+        for i in range(40):
+            image = with_somebody(room(), 0.5) if visit % 2 == 0 else room(seed=5 + visit)
+            (look,) = eyes.look(Picture(noisy(image, i), t), nobody=False)
+            assert (look.seen, look.reason) == (None, "learning")
             t += 0.5
 
 
-def test_a_given_reference_wins_over_learned_ones():
-    eyes = EmptyPostCorrelation([POST], dwell=2.0)
-    for t in range(30):
-        image = room() if (t // 5) % 2 == 0 else with_somebody(room())
-        eyes.look(Picture(noisy(image, t), float(t)))
-    eyes.learn_empty(Picture(noisy(with_somebody(room()), 1), 30.0), 0)
-    assert eyes.look(Picture(noisy(room(), 2), 32.0))[0].seen is True
+def test_who_works_at_night_is_not_learned():
+    eyes = EmptyPostCorrelation([POST])
+    found = night(eyes, [noisy(with_somebody(room(), 0.5, i), i) for i in range(120)])
+    assert {look.reason for look in found} == {"learning"}
+
+
+def test_a_minute_that_begins_in_office_hours_does_not_count():
+    eyes = EmptyPostCorrelation([POST])
+    night(eyes, [noisy(room(), i) for i in range(60)], nobody=False)
+    found = night(eyes, [noisy(room(), i) for i in range(25)], start=120.0)
+    assert {look.reason for look in found} == {"learning"}
+
+
+def test_a_reference_learned_follows_the_view_and_a_given_one_does_not():
+    for given in (False, True):
+        eyes = EmptyPostCorrelation([POST])
+        if given:
+            eyes.learn_empty(Picture(room(), 0.0), 0)
+        else:
+            night(eyes, [noisy(room(), i) for i in range(40)])
+        before = eyes.references(0).kept[0].grey.copy()
+        faded = room().copy()
+        faded[140:160, 300:330] = 120
+        night(eyes, [noisy(faded, i) for i in range(100)], start=100.0, nobody=False)
+        after = eyes.references(0).kept[0].grey
+        changed = float(np.abs(after - before).max())
+        assert (changed < 1e-3) if given else (changed > 20)
+
+
+def test_the_edge_of_a_shadow_is_neither_somebody_nor_nobody_for_long():
+    eyes = knowing()
+    edge = np.where(np.arange(640)[None, :, None] > 330, room(), room() // 3).astype(np.uint8)
+    found = looks(eyes, [noisy(edge, i) for i in range(20)])
+    assert not any(look.seen for look in found)
+
+
+def test_a_given_reference_sends_away_learned_ones():
+    eyes = EmptyPostCorrelation([POST])
+    night(eyes, [noisy(room(), i) for i in range(40)])
+    eyes.learn_empty(Picture(noisy(with_somebody(room()), 1), 90.0), 0)
+    assert looks(eyes, [noisy(room(), 2)], start=92.0)[0].seen is True
+
+
+def test_six_references_at_most_and_given_ones_stay():
+    eyes = EmptyPostCorrelation([POST])
+    for seed in range(9):
+        eyes.learn_empty(Picture(room(seed), 0.0), 0)
+    assert len(eyes.references(0).kept) == 6
+    night(eyes, [noisy(room(30), i) for i in range(40)])
+    assert [kept.why for kept in eyes.references(0).kept] == ["operator"] * 6
+
+
+def test_nothing_outside_the_polygon_is_kept_or_has_a_say():
+    slanted = Post("slanted", ((0.4, 0.2), (0.7, 0.3), (0.6, 0.8), (0.3, 0.7)))
+    eyes = EmptyPostCorrelation([slanted])
+    eyes.learn_empty(Picture(room(), 0.0), 0)
+    (kept,) = eyes.references(0).kept
+    outside = ~slanted.mask(320, 180)[
+        tuple(slice(round(a), round(a) + n) for a, n in zip((36, 96), kept.grey.shape, strict=True))
+    ]
+    assert kept.grey[outside].max() == 0
+    other = room(seed=9)
+    inside = slanted.mask(640, 360)
+    # A margin, for the picture is reduced by averaging.
+    grown = np.asarray(cv2.dilate(inside.astype(np.uint8), np.ones((7, 7))), bool)
+    other[grown] = room()[grown]
+    (look,) = eyes.look(Picture(other, 1.0))
+    assert (look.seen, look.score) == (False, 0.0)
 
 
 def test_a_named_empty_span_is_learned_as_it_passes():
