@@ -213,6 +213,8 @@ class Camera(Model):
     user: str | None = None
     password_env: str | None = None
     password_file: str | None = None
+    #: Switch, recorder or room: cameras of one site fail together. None: all of the centre are one.
+    site: Code | None = added()
     posts: list[Post] = Field(min_length=1)
     #: What is kept of its pictures; None: the staff sides, every ten seconds of the open hours (docs/pictures.md).
     evidence: PictureSettings | None = added()

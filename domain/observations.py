@@ -11,14 +11,17 @@ from domain.decoding import parse_moment
 #: Characters of a code; three of them with a moment must fit into an index.
 _LONGEST = 128
 _MOST_LOOKS = 1_000_000
+_MOST_PEOPLE = 1000
+_MOST_CAMERAS = 10_000
 
 PostState = Literal["present", "absent", "unknown"]
-ObservationKind = Literal["post.state", "post.summary", "camera.state"]
+ObservationKind = Literal["post.state", "post.summary", "camera.state", "site.state"]
 
 #: Why a post is unknown, or a camera down.
 REASONS = (
     "no_frame", "stale", "frozen", "dark", "covered", "blurred", "moved", "light_change", "flat", "learning",
     "object", "low_score", "few_looks", "passing", "too_small", "late_detector", "restart", "refused", "unauthorised", "unreachable", "undecodable",
+    "incident", "too_slow", "together", "overslept",
 )  # fmt: skip
 
 
@@ -28,12 +31,21 @@ class Observation:
 
     Args:
         observation_id: unique; the same id twice is the same observation.
-        kind: ``post.state`` (a change, sent at once), ``post.summary`` (every 15 s), ``camera.state`` (up or down).
+        kind: ``post.state`` (a change, sent at once), ``post.summary`` (every 15 s), ``camera.state`` (up or down),
+            ``site.state`` (an incident of a site that begins, grows or ends; ``camera`` is the site's name).
         at: when it was so. since: the earliest moment this state can be vouched for (≤ at).
         until: summaries: end of the interval [since, until).
-        state: for ``camera.state``: ``present`` = the camera delivers, ``unknown`` = it does not.
-        looks_expected, looks_valid, looks_seen: counts of the interval (summaries).
+        state: for ``camera.state``: ``present`` = the camera delivers, ``unknown`` = it does not. For ``site.state``:
+            ``unknown`` = an incident goes on since ``since``, ``present`` = it ended at ``until``.
+        reason: a camera that is down as part of an incident says ``incident``. Of an incident: ``together`` (most cameras
+            failed within seconds) or ``overslept`` (the process that watches them did not run); ``restart``: whatever
+            incident there was, the process that spoke of it is gone, and a new one knows nothing of it.
+        looks_expected, looks_valid, looks_seen: counts of the interval (summaries). Of a site: cameras watched, and how
+            many of them have not failed.
+        cameras: the cameras that failed in an incident.
         method: ``detector``, ``correlation`` or ``both``.
+        people: how many are at the post at least, up to as many as it needs; None: nobody counts.
+        waiting: somebody stands at the public side of a post where nobody is; None: not looked at, or staffed.
     """
 
     observation_id: str
@@ -52,6 +64,9 @@ class Observation:
     looks_valid: int = 0
     looks_seen: int = 0
     method: str | None = None
+    people: int | None = None
+    waiting: bool | None = None
+    cameras: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +77,7 @@ class PresenceSpan:
         since, until: [since, until); ``until`` None = it goes on.
         seen_at: newest observation that vouches for it; None = it is vouched for until ``until``, or until now.
         people: how many were seen at least, where the camera counts; None = it only says that somebody is there.
+        waiting: whether somebody stood at the public side meanwhile; None = that was not looked at.
     """
 
     camera: str
@@ -72,6 +88,7 @@ class PresenceSpan:
     reason: str | None = None
     seen_at: datetime | None = None
     people: int | None = None
+    waiting: bool | None = None
 
 
 def observation_to_json(observation: Observation) -> dict[str, Any]:
@@ -102,6 +119,13 @@ def observation_from_json(row: dict[str, Any]) -> Observation:
         value = values.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MOST_LOOKS:
             raise ValueError(f"{name} must be a count")
+    people, waiting = values.get("people"), values.get("waiting")
+    if people is not None and (
+        isinstance(people, bool) or not isinstance(people, int) or not 0 <= people <= _MOST_PEOPLE
+    ):
+        raise ValueError("people must be a count")
+    if waiting is not None and not isinstance(waiting, bool):
+        raise ValueError("waiting must be true or false")
     score = values.get("score")
     if score is not None and (
         isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) < 1e9
@@ -112,8 +136,18 @@ def observation_from_json(row: dict[str, Any]) -> Observation:
             values[name] = parse_moment(values[name], name)
     if values.get("at") is None:
         raise ValueError("at is missing")
-    if values["kind"] not in ("post.state", "post.summary", "camera.state"):
+    if values.get("cameras") is not None:
+        values["cameras"] = _codes(values["cameras"])
+    if values["kind"] not in ("post.state", "post.summary", "camera.state", "site.state"):
         raise ValueError(f"unknown kind {values['kind']!r}")
     if values["state"] not in ("present", "absent", "unknown"):
         raise ValueError(f"unknown state {values['state']!r}")
     return Observation(**values)
+
+
+def _codes(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > _MOST_CAMERAS:
+        raise ValueError("cameras must be a list of codes")
+    if not all(isinstance(each, str) and 0 < len(each) <= _LONGEST for each in value):
+        raise ValueError(f"cameras must be texts of 1 to {_LONGEST} characters")
+    return tuple(value)
