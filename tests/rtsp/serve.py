@@ -167,9 +167,9 @@ class Main:
         try:
             command = json.loads(line)
             answer = getattr(self, command.pop("do"))(**command)
-            print(json.dumps({"answer": answer}), flush=True)  # noqa: T201
+            print(json.dumps({"answer": answer}), flush=True)
         except Exception as error:
-            print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)  # noqa: T201
+            print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
         return True
 
 
@@ -184,7 +184,7 @@ def main() -> None:
     Gst.init(None)
     server = Main(options)
     GLib.io_add_watch(sys.stdin.fileno(), GLib.IO_IN | GLib.IO_HUP, server.on_input)
-    print(json.dumps({"answer": "ready"}), flush=True)  # noqa: T201
+    print(json.dumps({"answer": "ready"}), flush=True)
     server.loop.run()
 
 

@@ -192,14 +192,16 @@ class RtspServer:
         return self.url(name)
 
     def _ask(self, command: Mapping[str, Any]) -> Any:
-        assert self._process is not None and self._process.stdin is not None, "the server does not run"
+        assert self._process is not None, "the server does not run"
+        assert self._process.stdin is not None
         assert not self._paused, "the server is paused"
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         return self._answer()
 
     def _answer(self) -> Any:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         give_up = time.monotonic() + READY_SECONDS
         # One line for each question: what has been read cannot hold a second one.
         ready, _, _ = select.select([self._process.stdout], [], [], max(0.0, give_up - time.monotonic()))
