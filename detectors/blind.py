@@ -1,8 +1,8 @@
-"""Supervision that sees nothing says so: a calendar year missing, a family of rules that stopped, a camera that is down.
+"""Supervision that sees nothing says so: a calendar year that is missing, a camera that is down.
 
 Domain reference 8: a known product issues no card at all where the hours of a date are missing (row 5), and without its
-camera "no absence seen" means nothing. For operators, so notices. Silent feeds and cameras of which nothing is heard at
-all are in :mod:`detectors.sources`.
+camera "no absence seen" means nothing. For operators, so notices. A family of rules that stopped is in
+:mod:`detectors.production`; silent feeds and cameras of which nothing is heard at all are in :mod:`detectors.sources`.
 """
 
 from __future__ import annotations
@@ -16,34 +16,47 @@ from typing import Any
 from detectors.subject_events import soonest
 from detectors.verdict import Claim, Verdict, cast_shadow, overdue, settle
 from domain.centre import Centre
+from domain.findings import Finding
 from domain.observations import PresenceSpan
 from domain.rules.blind import BlindSettings
 from domain.working_time import FIRST_YEAR, LAST_YEAR, Calendar
 
-CALENDAR, STOPPED, CAMERA = "calendar.missing", "rule.stopped", "camera.down"
+CALENDAR, CAMERA = "calendar.missing", "camera.down"
 ARTICLES = {
     CALENDAR: "国务院办公厅关于节假日安排的通知 (每年公布); 行政许可法 art. 82",
-    STOPPED: "P2 (无工作时间表则不发牌); 中心设定",
     CAMERA: "GB/T 28181 (心跳 60 秒, 三次未收到视为离线)",
 }
 
 
-def judge_calendar(centre: Centre, now: datetime, needed: Mapping[int, datetime] | None = None) -> Verdict:
+def judge_calendar(
+    centre: Centre,
+    now: datetime,
+    needed: Mapping[int, datetime] | None = None,
+    said: Sequence[Finding] = (),
+) -> Verdict:
     """``calendar.missing``: a year that nobody has published, from 1 December before it, or as soon as it is needed. Pure.
 
     Args:
         needed: year → the moment since when a due date has lain in it.
+        said: what was said before. It stands as it was said, whoever needs the year by now; where the year has been published
+            meanwhile it closes, with that reason.
 
     Returns:
-        One finding a year, open until the year is published: then it is no longer made. ``status``: ``missing`` years.
+        One finding a year. ``status``: ``missing`` years.
     """
     now = now.astimezone(UTC)
     rules, calendar = centre.rules.blind or BlindSettings(), centre.working_time
     this = date.fromordinal(calendar.local_date(now)).year
-    years = {this, this + 1, this + 2, *(needed or {})}
+    before = _said_by_year(said)
     claims: list[Claim] = []
-    for year in sorted(years):
+    for year in sorted({this, this + 1, this + 2, *(needed or {}), *before}):
+        old = before.get(year)
         if not FIRST_YEAR < year <= LAST_YEAR or not _missing(year, calendar):
+            if old is not None and (old.state != "revoked" or old.revoked_person is not None):
+                claims.append(_published(old, now, calendar))
+            continue
+        if old is not None:
+            claims.append(_missed(year, old.opened_at.astimezone(UTC), old.explain))
             continue
         month, day = map(int, rules.calendar_from.split("-"))
         from_date = calendar.day_start(date(year - 1, month, day).toordinal())
@@ -56,12 +69,42 @@ def judge_calendar(centre: Centre, now: datetime, needed: Mapping[int, datetime]
             "calendar": calendar.version,
             "articles": ARTICLES[CALENDAR],
         }
-        claims.append(
-            Claim(CALENDAR, "notice", opens, opens, opens, instance=str(year), explain=partial(dict, row))
-        )
+        claims.append(_missed(year, opens, row))
     findings, ahead = settle(claims, now, centre=centre.centre.id, subject=f"calendar:{centre.calendar.base}")
-    status = {"missing": [finding.explain["year"] for finding in findings]}
+    status = {"missing": [finding.explain["year"] for finding in findings if finding.state == "open"]}
     return _in_its_place(Verdict(tuple(findings), soonest(ahead), status), rules)
+
+
+def _said_by_year(said: Sequence[Finding]) -> dict[int, Finding]:
+    """Of each year the one that stands, else the newest."""
+    found: dict[int, Finding] = {}
+    for each in sorted(said, key=lambda f: (f.state != "revoked", f.opened_at)):
+        if each.rule == CALENDAR and isinstance(each.explain.get("year"), int):
+            found[each.explain["year"]] = each
+    return found
+
+
+def _missed(year: int, opens: datetime, row: Mapping[str, Any]) -> Claim:
+    plain = {key: value for key, value in row.items() if key not in ("ended", "published_in")}
+    return Claim(CALENDAR, "notice", opens, opens, opens, instance=str(year), explain=partial(dict, plain))
+
+
+def _published(old: Finding, now: datetime, calendar: Calendar) -> Claim:
+    opens, ended = old.opened_at.astimezone(UTC), (old.closed_at or now).astimezone(UTC)
+    row = dict(old.explain)
+    if old.closed_at is None:
+        row |= {"ended": "published", "published_in": calendar.version}
+    return Claim(
+        CALENDAR,
+        "notice",
+        opens,
+        opens,
+        opens,
+        ended,
+        ended,
+        instance=str(row["year"]),
+        explain=partial(dict, row),
+    )
 
 
 def needed_years(counted: Iterable[tuple[datetime, datetime]], centre: Centre) -> dict[int, datetime]:
@@ -81,72 +124,6 @@ def needed_years(counted: Iterable[tuple[datetime, datetime]], centre: Centre) -
 def _missing(year: int, calendar: Calendar) -> bool:
     first, last = date(year, 1, 1).toordinal(), date(year, 12, 31).toordinal()
     return bool(calendar.unpublished_years(first, last))
-
-
-@dataclass(frozen=True, slots=True)
-class Produced:
-    """How much a family of rules had to judge in [start, end), and how often it did."""
-
-    start: datetime
-    end: datetime
-    events: int
-    verdicts: int
-
-
-def judge_family(family: str, produced: Sequence[Produced], centre: Centre, now: datetime) -> Verdict:
-    """``rule.stopped``: no verdict for so many office hours of days with events, from a family that once gave some. Pure.
-
-    Args:
-        produced: counts, say by day or hour, without overlap; the last may still be running.
-
-    Returns:
-        ``look_at`` supposes that the last goes on without a verdict.
-    """
-    now = now.astimezone(UTC)
-    rules, calendar = centre.rules.blind or BlindSettings(), centre.working_time
-    limit = timedelta(hours=rules.rule_hours)
-    claims: list[Claim] = []
-    spoke: datetime | None = None
-    dumb, opens = timedelta(), None
-    ahead: list[datetime] = []
-
-    def close(at: datetime | None) -> None:
-        if opens is None or spoke is None:
-            return
-        row = {
-            "family": family,
-            "last_verdict_before": calendar.local(spoke).isoformat(),
-            "office_hours": rules.rule_hours,
-            "articles": ARTICLES[STOPPED],
-        }
-        claims.append(Claim(STOPPED, "notice", opens, opens, opens, at, at, explain=partial(dict, row)))
-
-    for each in sorted(produced, key=lambda p: p.start):
-        if each.start > now:
-            break
-        if each.verdicts:
-            close(each.start)
-            spoke, dumb, opens = each.end, timedelta(), None
-        elif each.events and spoke is not None and opens is None:
-            end = min(each.end, now)
-            at = calendar.after_office_time(each.start, limit - dumb)
-            if at is not None and at <= end:
-                opens = at
-            elif at is not None and at <= each.end:
-                ahead.append(at)
-            dumb += _office_time(calendar, each.start, end)
-    close(None)
-    findings, more = settle(claims, now, centre=centre.centre.id, subject=f"rules:{family}")
-    status = {"stopped": any(f.state == "open" for f in findings)}
-    return _in_its_place(Verdict(tuple(findings), soonest([*ahead, *more]), status), rules)
-
-
-def _office_time(calendar: Calendar, start: datetime, end: datetime) -> timedelta:
-    total = timedelta()
-    for ordinal in range(calendar.local_date(start), calendar.local_date(end) + 1):
-        for a, b in calendar.office_spans(ordinal):
-            total += max(min(b, end) - max(a, start), timedelta())
-    return total
 
 
 def judge_camera(camera: str, down: Sequence[PresenceSpan], centre: Centre, now: datetime) -> Verdict:
@@ -184,6 +161,30 @@ def judge_camera(camera: str, down: Sequence[PresenceSpan], centre: Centre, now:
     )
     status = {"down": any(f.state == "open" for f in findings)}
     return _in_its_place(Verdict(tuple(findings), soonest(ahead), status), rules)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a camera said of itself from a moment on: ``state`` unknown = it delivers nothing."""
+
+    at: datetime
+    state: str
+    reason: str | None = None
+
+
+def down_spans(camera: str, reports: Iterable[Report]) -> list[PresenceSpan]:
+    """The spans in which a camera delivered nothing; that the reason changes meanwhile makes no two of one."""
+    spans: list[PresenceSpan] = []
+    begun: Report | None = None
+    for each in sorted(reports, key=lambda report: (report.at, report.state, report.reason or "")):
+        if each.state == "unknown":
+            begun = begun or each
+        elif begun is not None:
+            spans.append(PresenceSpan(camera, "", "unknown", begun.at, each.at, begun.reason, each.at))
+            begun = None
+    if begun is not None:
+        spans.append(PresenceSpan(camera, "", "unknown", begun.at, None, begun.reason, begun.at))
+    return spans
 
 
 def _in_its_place(verdict: Verdict, rules: BlindSettings) -> Verdict:

@@ -142,7 +142,7 @@ class Replay:
 
     def judge(self, until: datetime | None = None) -> Iterator[list[Finding]]:
         """The findings of each case as of ``until`` (default: the last event), by centre and case number, then those of
-        each other subject by centre and name; adds ineffective events."""
+        each other subject by centre and name, then those about supervision itself; adds ineffective events."""
         for judged in self.judge_each(until):
             yield judged.findings
 
@@ -160,11 +160,16 @@ class Replay:
                 line = next(line for line, other in entries if other is event)
                 raw = _shown(_dumps(event_to_json(event)))
                 self.rejected.append(Rejection(line, why, None, reason, raw, event.event_id))
+            self._oversight.note_case(code, verdict.status)
+            self._oversight.note_findings(code, verdict.findings)
             yield Judged(code, case, f"case:{case}", events, list(verdict.findings))
         for code, family, name, events in self._kept.by_subject():
             found = list(family.ask(name, events, self.centres[code], now).findings)
             found.sort(key=lambda f: (f.opened_at, f.rule, f.due_at or f.opened_at, f.finding_id))
+            self._oversight.note_findings(code, found)
             yield Judged(code, None, f"{family.subject}:{name}", events, found)
+        for code, subject, found in self._oversight.judge(now):
+            yield Judged(code, None, subject, [], found)
 
 
 @dataclass(frozen=True, slots=True)

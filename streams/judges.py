@@ -28,6 +28,7 @@ from store.findings import Change, Grounds, compare, oldest_open, stored_finding
 from store.judging import Arrival, CaseAnswer, Due
 from store.subjects import WINDOW, SubjectAnswer, events_of_subjects
 from streams.linking import AT_WINDOWS
+from streams.oversight import WATCHED, Look, Oversight, of_interest
 from streams.rule_settings import centre_under, settings_id, settings_of
 
 
@@ -85,6 +86,7 @@ class Court:
         self.settings_id = settings_id(self.settings)
         self._centres: dict[str, Centre] = {self.settings_id: centre}
         self._families = wanted_families(centre, rules.families)
+        self._oversight = Oversight(centre)
 
     def judge(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
         """``dues`` are of one kind."""
@@ -197,12 +199,25 @@ class Court:
     # -- subjects of the other families ------------------------------------------------------------------------------
 
     def _subjects(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
-        arrivals = events_of_subjects(connection, self._code, dict.fromkeys(due.name for due in dues))
         stored = stored_findings(connection, self._code, dict.fromkeys(due.name for due in dues))
+        watched = [due for due in dues if due.name.partition(":")[0] in WATCHED]
+        looked = self._oversight.look(connection, watched, stored, now) if watched else {}
+        others = [due.name for due in dues if due.name not in looked]
+        arrivals = events_of_subjects(connection, self._code, dict.fromkeys(others)) if others else {}
         return [
-            attempt(due, partial(self._subject, due, arrivals[due.name], stored[due.name], now))
+            attempt(due, partial(self._watched, due, looked[due.name], stored[due.name], now))
+            if due.name in looked
+            else attempt(due, partial(self._subject, due, arrivals[due.name], stored[due.name], now))
             for due in dues
         ]
+
+    def _watched(self, due: Due, look: Look, stored: Sequence[Finding], now: datetime) -> Answer:
+        looked = look()
+        verdict = looked.verdict
+        changes = compare(of_interest(stored, looked), verdict.findings, now, _NOT_WATCHED)
+        look_at = _ahead(verdict.look_at, now)
+        answer = SubjectAnswer(due.name, verdict.status, look_at, 0)
+        return Answer(due, look_at, changes, subject=answer, status=dict(verdict.status))
 
     def _subject(
         self, due: Due, arrivals: Sequence[Arrival], stored: Sequence[Finding], now: datetime
@@ -313,6 +328,11 @@ _LATE_OBSERVATION = Grounds(
     None,
     "后到的观测或窗口状态表明其不成立",
     "observations or window events that arrived later prove it wrong",
+)
+_NOT_WATCHED = Grounds(
+    None,
+    "规则、日历或摄像机清单已更改，或后到的数据表明其不成立",
+    "the rules, the calendar or the list of cameras have changed, or data that arrived later prove it wrong",
 )
 _LATE_SIGN = Grounds(
     None, "后到的消息表明该来源当时并未中断", "a message that arrived later shows that it was not silent"

@@ -19,6 +19,7 @@ import psycopg
 from domain.centre import Centre
 from domain.clock import Clock
 from store import chain, judging
+from store.blindness import watch_subjects
 from store.connection import PASSING, Connection, connect, explain
 from store.departments import keep_departments
 from store.ingest import heartbeat
@@ -32,6 +33,7 @@ from streams.holding import CLOCK_JUMPED, HELD, HOLD, reason_to_hold
 from streams.judges import Answer, Court, Failed, Judged, Rules
 from streams.linking import linking_of
 from streams.outcomes import note_outcomes
+from streams.oversight import subjects_watched
 from streams.rule_settings import world_id
 
 log = logging.getLogger(__name__)
@@ -246,6 +248,7 @@ class RuleLoop:
             cameras = [camera.id for camera in self._centre.cameras]
             expect_sources(connection, "camera", self._code, cameras, now)
             keep_departments(connection, self._centre, now)
+            watch_subjects(connection, self._code, subjects_watched(self._centre))
             row = connection.execute(
                 "select detail ->> 'world' from heartbeat where role = 'rules' and instance = %s",
                 [self._code],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors import blind
-from detectors.blind import Produced, judge_calendar, judge_camera, judge_family, needed_years
+from detectors.blind import Report, down_spans, judge_calendar, judge_camera, needed_years
 from domain.observations import PresenceSpan
 from domain.working_time import base_year
 from tests.detectors.making import at, centre
@@ -88,74 +88,40 @@ def test_which_years_due_dates_need():
     assert (first.explain["because"], second.explain["because"]) == ("season", "due_date")
 
 
-# ---- a family that stopped ---------------------------------------------------------------------------------------------
+# ---- said before -----------------------------------------------------------------------------------------------------
 
 
-def day(text, events, verdicts):
-    return Produced(at(f"{text} 00:00"), at(f"{text} 00:00") + timedelta(days=1), events, verdicts)
+def said_of(verdict):
+    return list(verdict.findings)
 
 
-def family(*days, now):
-    return judge_family("case", days, ON, at(now))
-
-
-BEFORE = day("03-02", 50, 40)
-
-
-def test_no_verdict_for_two_days_while_events_flow():
-    """15 office hours: two days of six and a half, and two hours of the third."""
-    dumb = [BEFORE, day("03-03", 40, 0), day("03-04", 60, 0), day("03-05", 10, 0)]
-    assert found(family(*dumb, now="03-05 10:59")) == []
-    assert family(*dumb, now="03-05 10:59").look_at == at("03-05 11:00")
-    verdict = family(*dumb, now="03-05 11:00")
-    assert found(verdict) == [("rule.stopped", "03-05 11:00", None)]
-    assert verdict.findings[0].severity == "notice"
-    assert verdict.findings[0].explain["family"] == "case"
-    assert verdict.status == {"stopped": True}
-    over = [*dumb, day("03-06", 40, 3)]
-    assert found(family(*over, now="03-06 12:00")) == [("rule.stopped", "03-05 11:00", "03-06 00:00")]
-
-
-def test_without_events_there_is_nothing_to_judge():
-    days = [BEFORE, *(day(f"03-{d:02}", 0, 0) for d in range(3, 14))]
-    assert found(family(*days, now="03-13 18:00")) == []
-
-
-def test_nights_and_rest_days_do_not_count():
-    days = [
-        day("03-05", 50, 40),
-        day("03-06", 10, 0),
-        day("03-07", 10, 0),
-        day("03-08", 10, 0),
-        day("03-09", 10, 0),
+def test_a_year_that_is_published_closes_with_that_reason(monkeypatch):
+    monkeypatch.setattr(blind, "_missing", lambda year, calendar: year > 2026)
+    said = said_of(judge_calendar(ON, at("12-05 10:00"), {2027: at("11-20 10:00")}))
+    # The case that needed it has ended: the finding stands as it was said.
+    assert found(judge_calendar(ON, at("12-06 10:00"), {}, said)) == [
+        ("calendar.missing", "11-20 10:00", None)
     ]
-    assert found(family(*days, now="03-09 23:59")) == []
+    monkeypatch.setattr(blind, "_missing", lambda year, calendar: year > 2027)
+    verdict = judge_calendar(ON, at("12-08 09:00"), {}, said)
+    assert found(verdict) == [("calendar.missing", "11-20 10:00", "12-08 09:00")]
+    (finding,) = verdict.findings
+    assert finding.finding_id == said[0].finding_id
+    assert (finding.explain["ended"], finding.explain["because"]) == ("published", "due_date")
+    assert verdict.status == {"missing": []}
+    # Ever after the same, and nothing is said twice.
+    again = judge_calendar(ON, at("2027-03-01 10:00"), {2027: at("11-01 10:00")}, said_of(verdict))
+    assert grounds(again) == grounds(verdict)
 
 
-def test_a_family_that_never_spoke_has_not_stopped():
-    assert found(family(*(day(f"03-{d:02}", 40, 0) for d in range(2, 20)), now="03-20 10:00")) == []
-
-
-counts = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 1)), min_size=1, max_size=12)
-
-
-@settings(max_examples=60, deadline=None)
-@given(counts, st.randoms())
-def test_order_says_nothing_and_every_finding_stands_on_enough_silence(rows, rng):
-    start = at("03-02 00:00")
-    days = [
-        Produced(start + timedelta(days=i), start + timedelta(days=i + 1), events, verdicts)
-        for i, (events, verdicts) in enumerate(rows)
-    ]
-    now = start + timedelta(days=len(rows))
-    verdict = judge_family("case", days, ON, now)
-    mixed = list(days)
-    rng.shuffle(mixed)
-    assert grounds(judge_family("case", mixed, ON, now)) == grounds(verdict)
-    for finding in verdict.findings:
-        silent = [d for d in days if d.start < finding.opened_at and (finding.closed_at or now) > d.start]
-        assert any(d.events for d in silent)
-        assert any(d.verdicts for d in days if d.end <= finding.opened_at)
+def test_what_was_taken_back_with_the_family_opens_again_as_it_was(monkeypatch):
+    monkeypatch.setattr(blind, "_missing", lambda year, calendar: year > 2026)
+    (first,) = judge_calendar(ON, at("12-05 10:00")).findings
+    off = replace(first, state="revoked", revoked_at=at("12-06 10:00"))
+    (again,) = judge_calendar(ON, at("12-07 10:00"), {}, [off]).findings
+    assert (again.finding_id, again.state) == (first.finding_id, "open")
+    monkeypatch.setattr(blind, "_missing", lambda year, calendar: year > 2027)
+    assert judge_calendar(ON, at("12-08 10:00"), {}, [off]).findings == ()
 
 
 # ---- cameras -----------------------------------------------------------------------------------------------------------
@@ -186,6 +152,29 @@ def test_it_closes_when_it_delivers_again_and_nights_do_not_count():
     ]
 
 
+def test_that_the_reason_changes_makes_no_second_finding():
+    words = [
+        Report(at("03-03 09:30"), "unknown", "unreachable"), Report(at("03-03 09:40"), "unknown", "unauthorised"),
+        Report(at("03-03 10:00"), "present", "dark"), Report(at("03-03 10:30"), "unknown", "undecodable"),
+    ]  # fmt: skip
+    spans = [(span.since, span.until, span.reason) for span in down_spans("k", words)]
+    assert spans == [
+        (at("03-03 09:30"), at("03-03 10:00"), "unreachable"),
+        (at("03-03 10:30"), None, "undecodable"),
+    ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.sampled_from(("present", "unknown"))), max_size=12),
+    st.randoms(),
+)
+def test_words_of_a_camera_in_any_order_and_twice_make_the_same_spans(words, rng):
+    reports = [Report(at(f"03-03 09:{m:02}" if m < 60 else "03-03 10:00"), state, "x") for m, state in words]
+    mixed = [*reports, *reports[::2]]
+    rng.shuffle(mixed)
+    assert down_spans("k", mixed) == down_spans("k", reports)
+
+
 def test_a_camera_that_delivers_is_not_down():
     assert (
         found(judge_camera("k", [down("09:30", state="present", reason=None)], ON, at("03-03 11:00"))) == []
@@ -197,8 +186,5 @@ def test_in_shadow_its_findings_are_only_counted():
     for verdict in (
         judge_camera("k", [down("09:30")], rules, at("03-03 11:00")),
         judge_calendar(rules, at("2039-12-15 10:00")),
-        judge_family(
-            "case", [BEFORE, *(day(f"03-{d:02}", 9, 0) for d in range(3, 9))], rules, at("03-09 10:00")
-        ),
     ):
         assert [f.shadow for f in verdict.findings] == [True] * len(verdict.findings) != []
