@@ -57,12 +57,11 @@ class _Job:
 
 
 class Keeper:
-    """Writes the pictures of all cameras of a process and keeps the loop below its limit.
+    """Writes the pictures of all cameras of a process and keeps the loop below its limit. One thread writes, any may delete.
 
     Args:
         limit: bytes that the loop may have; None = as many as leave :data:`SPARE` of the disk free.
         now: the house's clock.
-        spared: days of cameras from which pictures are still wanted as evidence; asked before room is made.
         usage: total, used and free bytes of a folder's disk.
     """
 
@@ -72,21 +71,24 @@ class Keeper:
         *,
         now: Callable[[], datetime],
         limit: int | None = None,
-        spared: Callable[[], Collection[tuple[Key, date]]] = tuple,
         usage: Callable[[Path], Sequence[int]] = shutil.disk_usage,
     ) -> None:
         self.loop = loop
         self.counts = Counts()
         self.oldest: date | None = None
-        self._now, self._limit, self._spared, self._usage = now, limit, spared, usage
+        self.spared: Collection[tuple[Key, date]] = ()
+        """Days of cameras from which pictures are still wanted as evidence: room is not made of them."""
+        self._now, self._limit, self._usage = now, limit, usage
         self._queue: queue.Queue[_Job] = queue.Queue(WAITING)
         self._sizes: dict[tuple[Key, date], int] | None = None
         self._failing = False
+        self._lock = threading.RLock()
 
     @property
     def size(self) -> int:
         """Bytes of all pictures in the loop; 0 before they have been counted."""
-        return sum((self._sizes or {}).values())
+        with self._lock:
+            return sum((self._sizes or {}).values())
 
     def offer(self, job: _Job) -> None:
         """Takes a picture to be written; never waits."""
@@ -132,6 +134,10 @@ class Keeper:
         self.oldest = min((day for _, day in sizes), default=None)
 
     def _write(self, job: _Job) -> bool:
+        with self._lock:
+            return self._put(job)
+
+    def _put(self, job: _Job) -> bool:
         assert self._sizes is not None
         try:
             if job.picture is None:
@@ -180,7 +186,7 @@ class Keeper:
     def _make_room(self, more: int) -> None:
         """Oldest first, a day of a camera at a time; of the newest day an hour. What is still wanted as evidence stays."""
         assert self._sizes is not None
-        spared = set(self._spared())
+        spared = set(self.spared)
         newest = max((day for _, day in self._sizes), default=None)
         for place in sorted(self._sizes, key=lambda each: (each[1], each[0])):
             if not self._is_full(more):
@@ -198,7 +204,15 @@ class Keeper:
             self.remove(key, day, "disk", until=first + timedelta(hours=1))
 
     def remove(self, key: Key, day: date, reason: str, *, until: datetime | None = None) -> int:
-        """Deletes a day of a camera, or its beginning; returns how many pictures that were."""
+        """Deletes a day of a camera, or its beginning; returns how many pictures that were.
+
+        Raises:
+            OSError: the disk is gone, or so full that it cannot be written down what is deleted.
+        """
+        with self._lock:
+            return self._remove(key, day, reason, until)
+
+    def _remove(self, key: Key, day: date, reason: str, until: datetime | None) -> int:
         made = self.loop.delete(key, day, reason, self._now(), until=until)
         if self._sizes is not None:
             if until is None or made is None:

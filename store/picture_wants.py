@@ -161,7 +161,7 @@ def claim(
         "select w.finding_id, w.centre, w.camera, w.post, w.part, w.since, w.opened_at, w.until, w.over, w.ended_by,"
         " f.subject, w.give_up_at, w.attempts from picture_wanted w join finding f using (finding_id)"
         " join unnest(%s::text[], %s::text[]) as u (centre, camera) on w.centre = u.centre and w.camera = u.camera"
-        " where w.state = 'wanted' and (w.not_before <= %s or w.tried_by <> %s)"
+        " where w.state = 'wanted' and (w.not_before <= %s or w.tried_by <> %s) and f.state <> 'revoked'"
         " order by w.asked_at, w.finding_id limit %s for update of w skip locked",
         [*columns, now, me, limit],
     )
@@ -209,8 +209,15 @@ def postpone(connection: Connection, wanted: Wanted, reason: str, me: str, now: 
 
 
 def give_up(connection: Connection, now: datetime, limit: int = 500) -> int:
-    """Ends the questions that nobody answered in time; the finding and its chain say so. A transaction of its own."""
+    """Ends the questions that nobody answered in time; the finding and its chain say so. A transaction of its own.
+
+    Of a finding that a person revoked nothing is asked any more.
+    """
     with connection.transaction():
+        connection.execute(
+            "update picture_wanted w set state = 'cancelled' from finding f"
+            " where f.finding_id = w.finding_id and w.state = 'wanted' and f.state = 'revoked'"
+        )
         rows = connection.execute(
             "update picture_wanted w set state = 'given_up', answered_at = %s from finding f where f.finding_id = w.finding_id"
             " and (w.finding_id, w.camera, w.post, w.part) in (select finding_id, camera, post, part from picture_wanted"

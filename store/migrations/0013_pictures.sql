@@ -68,3 +68,6 @@ create table picture_deletion (
     primary key (centre, camera, day, digest, deleted_at)
 );
 create index picture_deletion_day on picture_deletion (centre, day);
+
+-- Findings that were revoked, for the end of their pictures.
+create index finding_revoked on finding (revoked_at) where state = 'revoked';
