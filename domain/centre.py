@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, StrictInt, model_validator
 
+from domain.camera_source import CameraSource
 from domain.finding_clocks import FindingSettings
 from domain.model import Code as Code
 from domain.model import Days as Days
@@ -204,11 +205,11 @@ class Post(Model):
         return self
 
 
-class Camera(Model):
-    """A camera. ``url``: rtsp://, http(s)://, file path or sim://; credentials come from the environment or a file."""
+class Camera(CameraSource):
+    """A camera. ``url``: rtsp://, http(s)://, onvif://, v4l2://, a path or sim://; credentials come from the environment
+    or a file."""
 
     id: Code
-    url: str
     every: float = Field(default=2.0, gt=0, description="seconds between looks")
     user: str | None = None
     password_env: str | None = None
