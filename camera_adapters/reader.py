@@ -72,6 +72,7 @@ class Reader:
         self._warned = False
         self._knock, self._gate, self._site = knock, gate or Gate(), site
         self._hurried = False
+        self._failing_since: float | None = None
         self.source: Source | None = None
         """What is being read, None between two openings."""
 
@@ -104,9 +105,9 @@ class Reader:
             return bool(self._wait(seconds))
         began = now = self._monotonic()
         until, before = began + seconds, self._knock()
-        failed_for = began - (self.newest if self.newest is not None else began)
+        since = self._failing_since = began if self._failing_since is None else self._failing_since
         while (left := until - now) > 0:
-            pause = self._backoff.varied(KNOCK_EVERY if failed_for + now - began < KNOCK_LONG else KNOCK_SELDOM)
+            pause = self._backoff.varied(KNOCK_EVERY if now - since < KNOCK_LONG else KNOCK_SELDOM)
             if self._wait(min(left, pause)):
                 return True
             now = self._monotonic()
@@ -135,7 +136,7 @@ class Reader:
                     self._note_interval(now - last)
                 first, last = (first if seen else now), now
                 seen = True
-                self.newest = now
+                self.newest, self._failing_since = now, None
                 if not self.link.up:
                     log.info("camera %s delivers", self.camera, extra={"camera": self.camera})
                     self.link = Link(up=True)

@@ -9,13 +9,19 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import cv2
 
 from camera_adapters import factory
 from camera_adapters.backoff import Backoff
+from camera_adapters.gate import Gate
+from camera_adapters.knock import Knock, knock_for
+from camera_adapters.quiet_hours import quiet_hours
 from camera_adapters.reader import Reader
+from camera_adapters.references import CameraMemory, show_operator_pictures
 from camera_adapters.simulated import Script
+from camera_adapters.sites import Member, Sites, site_of
 from camera_adapters.slot import Slot
 from camera_adapters.source import Source
 from camera_adapters.station import OnLook, Station, Timebase
@@ -107,6 +113,7 @@ class Posting:
     reader: Reader
     station: Station
     slot: Slot
+    site: tuple[str, str]
 
 
 class CameraRunner:
@@ -117,8 +124,10 @@ class CameraRunner:
         make_net: makes a person net, one for each looking thread; None where no model is installed.
         make_script: makes what the drawn cameras of a centre show.
         open_source: makes a camera's source.
+        make_knock: makes what asks whether the camera at an address could be opened.
         turn: called at each turn of a looking thread, with its name.
         make_keeper: makes what is told of each look of a camera; it keeps pictures (camera_adapters.pictures).
+        learned: folder of what cameras have learned of their empty posts; None keeps nothing over a restart.
     """
 
     def __init__(
@@ -134,15 +143,19 @@ class CameraRunner:
         open_source: Callable[[Camera], Source] | None = None,
         workers: int | None = None,
         make_backoff: Callable[[], Backoff] = Backoff,
+        make_knock: Callable[[str], Knock | None] = knock_for,
         turn: Callable[[str], None] = lambda part: None,
         make_keeper: MakeKeeper | None = None,
+        learned: Path | None = None,
     ) -> None:
         self._clock = clock
         self._make_keeper = make_keeper
+        self._learned = learned
         self._wait = wait
         self._monotonic = monotonic
-        self._make_backoff = make_backoff
+        self._make_backoff, self._make_knock = make_backoff, make_knock
         self._turn = turn
+        self.gate = Gate(monotonic=monotonic)
         centres = {each.centre.centre.id: each.centre for each in cameras}
         self._scripts = {code: make_script(centre) for code, centre in centres.items()} if make_script else {}
         self._given_source = open_source
@@ -150,6 +163,16 @@ class CameraRunner:
         count = max(1, min(workers or os.cpu_count() or 1, len(cameras)))
         shares = [cameras[number::count] for number in range(count)]
         self.shares = [self._share(share, make_net) for share in shares]
+        self.sites = Sites(
+            # What a drawn camera shows, faults and all, is played by its script.
+            (
+                Member(each.site, each.camera.id, each.reader)
+                for each in self.postings
+                if not factory.is_simulated(each.camera)
+            ),
+            clock,
+            monotonic=monotonic,
+        )
 
     @property
     def postings(self) -> list[Posting]:
@@ -165,7 +188,7 @@ class CameraRunner:
 
     def step(self, share: Sequence[Posting]) -> float:
         """Does what is due for a share of the cameras; returns the real seconds until something is due again."""
-        found: list[Observation] = []
+        found: list[Observation] = self.sites.step() if share is self.shares[0] else []
         for posting in share:
             try:
                 found += posting.station.step()
@@ -205,8 +228,12 @@ class CameraRunner:
             net,
             window=max(presence.window, LEAST_LOOKS * period),
             period=period,
+            nobody=quiet_hours(centre, (post.window for post in camera.posts), self._clock),
+            keeper=self._memory(watched, posts),
+            hidden=[*camera.blackout, *(post.public for post in camera.posts if post.public)],
         )
-        slot = Slot()
+        show_operator_pictures(camera, watcher)
+        slot, site = Slot(), site_of(centre.centre.id, camera)
         reader = Reader(
             watched.name,
             lambda: self._source(watched),
@@ -215,6 +242,10 @@ class CameraRunner:
             monotonic=self._monotonic,
             backoff=self._make_backoff(),
             slowest=float("inf") if simulated else fresh,
+            # Without a way out nobody is knocked at: a source that a test plays is behind no door.
+            knock=self._make_knock(camera.url) if self._given_source is None else None,
+            gate=self.gate,
+            site=":".join(site),
         )
         speed = self._clock.speed
         if simulated:
@@ -233,9 +264,17 @@ class CameraRunner:
             period=period,
             fresh=fresh,
             interval=lambda: reader.interval,
+            in_incident=lambda: self.sites.concerns(site, camera.id),
+            too_slow=lambda: reader.too_slow,
             on_look=self._make_keeper(watched, reader) if self._make_keeper else None,
         )
-        return Posting(watched.name, camera, reader, station, slot)
+        return Posting(watched.name, camera, reader, station, slot, site)
+
+    def _memory(self, watched: Watched, posts: Sequence[Post]) -> CameraMemory | None:
+        if self._learned is None or factory.is_simulated(watched.camera):
+            return None
+        code = watched.centre.centre.id
+        return CameraMemory(self._learned, code, watched.camera.id, posts, self._clock)
 
     def _show_empty(self, watched: Watched, watcher: PostWatcher) -> None:
         """A drawn camera can say what its posts look like when nobody is there."""
@@ -261,6 +300,7 @@ def run_cameras(
     make_script: Callable[[Centre], Script] | None = None,
     turn: Callable[[str], None] = lambda part: None,
     make_keeper: MakeKeeper | None = None,
+    learned: Path | None = None,
     on_start: Callable[[CameraRunner], object] = lambda runner: None,
 ) -> None:
     """Watches cameras until ``stop_event`` is set.
@@ -282,6 +322,7 @@ def run_cameras(
         make_script=make_script,
         turn=turn,
         make_keeper=make_keeper,
+        learned=learned,
     )
     on_start(runner)
     runner.run(lambda name, target: threading.Thread(target=target, name=name, daemon=True).start())

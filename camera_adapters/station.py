@@ -52,6 +52,8 @@ class Station:
         link: how the camera stands now.
         period: seconds of the timebase between looks. fresh: age at which a picture says nothing any more.
         interval: the measured real seconds between pictures, None while unknown.
+        in_incident: whether the camera is down with most others of its site.
+        too_slow: whether its pictures come so seldom that posts are unknown between them.
         on_look: told of each look; must not raise, and not keep the looks waiting.
     """
 
@@ -68,6 +70,8 @@ class Station:
         period: float,
         fresh: float,
         interval: Callable[[], float | None] = lambda: None,
+        in_incident: Callable[[], bool] = lambda: False,
+        too_slow: Callable[[], bool] = lambda: False,
         on_look: OnLook | None = None,
     ) -> None:
         self.camera = camera
@@ -82,6 +86,7 @@ class Station:
         self._period = period
         self._fresh = fresh
         self._interval = interval
+        self._in_incident, self._too_slow = in_incident, too_slow
         self._on_look = on_look
         self._frame: Frame | None = None
         self._due = timebase.now()
@@ -157,9 +162,15 @@ class Station:
             return True
         return said.reason != now.reason and not {said.reason, now.reason} <= _PASSING_REASONS
 
+    def _standing(self, link: Link) -> str | None:
+        """What is wrong with the camera, in one word; what is wrong with its whole site is not its own fault."""
+        if not link.up:
+            return "incident" if link.reason is not None and self._in_incident() else link.reason
+        return self._watcher.health.reason or ("too_slow" if self._too_slow() else None)
+
     def _camera_change(self, at: datetime) -> list[Observation]:
         link = self._link()
-        now = (link.up, self._watcher.health.reason if link.up else link.reason)
+        now = (link.up, self._standing(link))
         if now == self._camera_said or (not link.up and link.reason is None):
             return []
         self._camera_said = now

@@ -439,3 +439,66 @@ def test_one_broken_station_does_not_stop_the_others(caplog):
     posting.station.step = broken
     play(0.5)
     assert "the look failed" in caplog.text
+
+
+# -- cameras that come back -----------------------------------------------------------------------------------------
+
+
+def read_knocking(knock, sources, attempts, hurry_at=None):
+    """As ``read``, with a door that is knocked at; the moments at which sources were made."""
+    time, opened = Time(), []
+    left = iter(sources)
+
+    def make():
+        opened.append(time.now - 1000)
+        source = next(left)
+        source.time = time
+        return source
+
+    def wait(seconds):
+        time.advance(seconds)
+        if hurry_at is not None and time.now - 1000 >= hurry_at:
+            reader.hurry()
+        return len(opened) >= attempts
+
+    reader = Reader(
+        "C1", make, Slot(), wait=wait, monotonic=time, backoff=Backoff(lambda: 0.5),
+        knock=lambda: knock(time.now - 1000),
+    )  # fmt: skip
+    reader.run()
+    return opened
+
+
+def dead(count):
+    return [FakeSource(None, [], opening=SourceError("unreachable", "nobody")) for _ in range(count)]
+
+
+def test_a_door_that_stays_shut_is_tried_with_growing_waits():
+    assert read_knocking(lambda t: None, dead(6), 6) == [0, 1, 6, 16, 76, 136]
+
+
+def test_a_door_that_opens_again_is_gone_through_within_seconds():
+    opened = read_knocking(lambda t: "200" if t > 30 else None, dead(6), 6)
+    assert opened[:4] == [0, 1, 6, 16]
+    assert 30 < opened[4] < 34  # not at 76
+    assert opened[5] == opened[4] + 1  # and the waits begin anew
+
+
+def test_a_door_that_says_the_same_as_when_opening_failed_says_nothing():
+    assert read_knocking(lambda t: "401", dead(5), 5) == [0, 1, 6, 16, 76]
+    opened = read_knocking(lambda t: "200" if t > 40 else "404", dead(5), 5)
+    assert 40 < opened[4] < 44
+
+
+def test_after_ten_minutes_the_knocks_come_more_seldom():
+    asked = []
+    read_knocking(lambda t: asked.append(t), dead(20), 16)
+    gaps = [b - a for a, b in zip(asked, asked[1:], strict=False)]
+    assert max(gap for at, gap in zip(asked, gaps, strict=False) if 16 < at < 590) == 3
+    assert max(gap for at, gap in zip(asked, gaps, strict=False) if at > 620) == 10
+
+
+def test_the_end_of_an_incident_ends_the_wait():
+    opened = read_knocking(lambda t: "401", dead(6), 6, hurry_at=30)
+    assert opened[:4] == [0, 1, 6, 16]
+    assert 30 <= opened[4] < 34
