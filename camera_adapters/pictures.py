@@ -12,7 +12,7 @@ import shutil
 import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,10 @@ class Keeper:
         """Bytes of all pictures in the loop; 0 before they have been counted."""
         with self._lock:
             return sum((self._sizes or {}).values())
+
+    def age_of(self, day: date) -> float:
+        """Seconds since the begin of a day (UTC)."""
+        return (self._now() - datetime.combine(day, time(), UTC)).total_seconds()
 
     def offer(self, job: _Job) -> None:
         """Takes a picture to be written; never waits."""

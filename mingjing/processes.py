@@ -9,6 +9,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from mingjing.spawning import watch_parent
 if TYPE_CHECKING:
     from store import Connection
     from store.upkeep import Upkeep
+    from streams.clerk import Plan
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +91,13 @@ def cameras(context: Context) -> None:
     from prometheus_client import REGISTRY
 
     from camera_adapters.metrics import CameraCollector
+    from camera_adapters.pictures_metrics import PictureCollector
     from camera_adapters.runner import cameras_of, run_cameras
     from domain.observations import Observation, observation_to_json
     from mingjing.demo.script import DemoScript
     from mingjing.heartbeats import Heart
     from mingjing.models import choose_net
+    from mingjing.picture_keeping import PictureKeeping
     from mingjing.publishing import open_log
     from streams.topics import OBSERVATIONS, observation_key
 
@@ -120,6 +124,9 @@ def cameras(context: Context) -> None:
         alive=delivers,
         detail=lambda: {"model": choice.model, "cameras": len(watched)},
     ).start(context.stop)
+    pictures = PictureKeeping(context.settings, watched, context.clock, context.dsn)
+    pictures.start(context.stop)
+    REGISTRY.register(PictureCollector(pictures.keeper))  # type: ignore[arg-type]
     with open_log(context.settings) as publisher:
 
         def publish(found: list[Observation]) -> None:
@@ -144,6 +151,7 @@ def cameras(context: Context) -> None:
             make_net=lambda: choose_net(method).net,
             make_script=DemoScript,
             turn=context.health.pulse.beat,
+            make_keeper=pictures.keeper_of,
             on_start=lambda runner: REGISTRY.register(CameraCollector(runner)),  # type: ignore[arg-type]
         )
 
@@ -181,14 +189,15 @@ def door(context: Context) -> None:
 def rules(context: Context) -> None:
     """The rule loop: judges what is due, writes findings and their messages in one transaction. Beside it the database's upkeep."""
     from alerts.planner import Planner
+    from mingjing.picture_keeping import with_pictures
     from streams.circuit import TURN, Circuit
     from streams.rule_loop import RuleLoop
 
     links, channel = context.links, context.channel
     upkeep(context).start(context.stop)
 
-    def plan_for(centre: Centre) -> Planner:
-        return Planner(centre, links, channel=channel)
+    def plan_for(centre: Centre) -> Plan:
+        return with_pictures(Planner(centre, links, channel=channel), centre, context.settings)
 
     if context.centres.only is not None:
         centre = context.centres.only
@@ -217,6 +226,7 @@ def upkeep(context: Context) -> Upkeep:
     """Partitions, aggregates and retention; of several processes that would, one does it."""
     from datetime import timedelta
 
+    from mingjing.picture_keeping import tidy_evidence
     from store.retention import Keep
     from store.upkeep import Upkeep
 
@@ -227,7 +237,8 @@ def upkeep(context: Context) -> Upkeep:
         metric=timedelta(days=settings.keep_metrics),
         event=None if settings.keep_events is None else timedelta(days=settings.keep_events),
     )
-    return Upkeep(context.dsn, context.clock, keep)
+    pictures = partial(tidy_evidence, settings=settings, clock=context.clock)
+    return Upkeep(context.dsn, context.clock, keep, also={"pictures": pictures})
 
 
 def sender(context: Context) -> None:

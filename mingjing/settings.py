@@ -41,6 +41,21 @@ class Settings(KafkaSettings, NameSettings):
     keep_events: int | None = Field(
         None, ge=366, description="days for which events are kept; empty: for ever"
     )
+    pictures: Path | None = Field(
+        None, description="folder of the cameras' loop; default: pictures in the data folder"
+    )
+    keep_pictures: int = Field(30, ge=1, le=3660, description="days for which the cameras' loop is kept")
+    pictures_limit_gb: float | None = Field(
+        None, gt=0, description="most that the loop may take (10^9 bytes); empty: all but 5% of the disk"
+    )
+    keep_revoked_pictures: int = Field(
+        185, ge=1, description="days for which pictures of a revoked finding are kept"
+    )
+    keep_evidence_pictures: int | None = Field(
+        None,
+        ge=1,
+        description="days for which pictures are kept after a finding's life; empty: as long as it",
+    )
     centre: Path | None = Field(
         None, description="the centre file, or a folder of them; default: centre.yaml in the data folder"
     )
@@ -78,6 +93,7 @@ class Settings(KafkaSettings, NameSettings):
         "data",
         "centre",
         "models",
+        "pictures",
         "api_keys_file",
         "gateway_secret_file",
         "ack_secret_file",
@@ -164,6 +180,10 @@ class Settings(KafkaSettings, NameSettings):
         return self.data / "kept-centres"
 
     @property
+    def pictures_folder(self) -> Path:
+        return self.pictures or self.data / "pictures"
+
+    @property
     def models_folder(self) -> Path:
         return self.models or self.data / "models"
 
@@ -186,6 +206,11 @@ class Settings(KafkaSettings, NameSettings):
             "keep_minutes": self.keep_minutes,
             "keep_metrics": self.keep_metrics,
             "keep_events": self.keep_events,
+            "pictures": self.pictures_folder,
+            "keep_pictures": self.keep_pictures,
+            "pictures_limit_gb": self.pictures_limit_gb,
+            "keep_revoked_pictures": self.keep_revoked_pictures,
+            "keep_evidence_pictures": self.keep_evidence_pictures,
             "centre": self.centre_file,
             "clock": self.clock,
             "models": self.models_folder,

@@ -8,9 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 
 import psycopg
 
@@ -38,6 +39,7 @@ class Upkeep:
 
     Args:
         keep: how long raw rows are kept.
+        also: what else is done as often as retention, by name.
         every: real seconds between rounds.
     """
 
@@ -47,10 +49,12 @@ class Upkeep:
         clock: Clock,
         keep: Keep = KEEP,
         *,
+        also: Mapping[str, Callable[[Connection], object]] = MappingProxyType({}),
         every: float = EVERY,
         real_time: Callable[[], float] = time.monotonic,
     ) -> None:
         self._dsn, self._clock, self._keep, self._every, self._real = dsn, clock, keep, every, real_time
+        self._also = also
         self._retention_at = float("-inf")
 
     def start(self, stop: threading.Event) -> threading.Thread:
@@ -109,6 +113,12 @@ class Upkeep:
         yield "open cases", lambda: self._gather(connection)
         if self._real() - self._retention_at >= RETENTION_EVERY:
             yield "retention", lambda: self._retention(connection, now)
+            for name, work in self._also.items():
+                yield name, partial(self._do, work, connection)
+
+    def _do(self, work: Callable[[Connection], object], connection: Connection) -> bool:
+        work(connection)
+        return False
 
     def _gather(self, connection: Connection) -> bool:
         gather_open_cases(connection)
