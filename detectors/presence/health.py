@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from detectors.presence.freeze import FreezeWatch
 from detectors.presence.picture import SMALL_WIDTH, Picture, Plane, Shift, shifted, similarity
-from detectors.presence.posts import Post
+from detectors.presence.posts import Point, Post
 
 DARK_MEAN, DARK_SPREAD = 14.0, 5.0
 FLAT_SPREAD, FLAT_TEXTURE = 6.0, 0.02
@@ -43,12 +44,22 @@ class Health:
 
 
 @dataclass(frozen=True)
-class _Reference:
-    small: Plane
+class View:
+    """What a camera's surroundings look like: ``relief`` (height × width of the reduced picture) where they are ``known``,
+    ``sharpness`` and ``texture`` of the whole picture. It is no photograph: light and every flat area are gone."""
+
     relief: Plane
     known: NDArray[np.bool_]
     sharpness: float
     texture: float
+
+
+class ViewKeeper(Protocol):
+    """Where the view that the posts were drawn on is kept over a restart."""
+
+    def load_view(self) -> View | None: ...
+
+    def save_view(self, view: View) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +74,26 @@ class _Found:
 
 
 class CameraHealth:
-    """Watches one camera's pictures. Give it every look, in order; extra keyframes go to :meth:`keyframe`."""
+    """Watches one camera's pictures. Give it every look, in order; extra keyframes go to :meth:`keyframe`.
 
-    def __init__(self, posts: Sequence[Post]) -> None:
+    Args:
+        hidden: areas (0 … 1 of the picture) of which nothing may be kept: the public sides, what is blacked out.
+        keeper: where the view is kept, so that a camera that was moved while we were away is noticed; None keeps nothing.
+    """
+
+    def __init__(
+        self,
+        posts: Sequence[Post],
+        hidden: Sequence[Sequence[Point]] = (),
+        keeper: ViewKeeper | None = None,
+    ) -> None:
         self._posts = tuple(posts)
+        self._hidden = tuple(tuple(area) for area in hidden)
+        self._keeper = keeper
         self._outside: NDArray[np.bool_] | None = None
-        self._references: list[_Reference] = []
+        kept = keeper.load_view() if keeper is not None else None
+        self._references: list[View] = [kept] if kept is not None else []
+        self._kept = kept is not None or keeper is None
         self._freeze = FreezeWatch()
         self._frozen = False
         self._unlike: deque[bool] = deque(maxlen=5)
@@ -84,7 +109,7 @@ class CameraHealth:
     def check(self, picture: Picture) -> Health:
         small = picture.small
         self._frozen = self._freeze.step(picture)
-        if self._references and self._references[0].small.shape != small.shape:
+        if self._references and self._references[0].relief.shape != small.shape:
             self._references.clear()
         spread = float(cv2.GaussianBlur(small, (0, 0), 2.0).std())
         if float(small.mean()) < DARK_MEAN and spread < DARK_SPREAD:
@@ -107,8 +132,13 @@ class CameraHealth:
             and match > 0.8
             and picture.t - self._referred > _REFERENCE_EVERY
         ):
-            self._learn(picture)
+            self._learn(picture, shift)
+            self._keep(picture, shift)
         return Health(reason, shift, match)
+
+    def view(self) -> View | None:
+        """The view that pictures are compared with, None before the first."""
+        return self._references[0] if self._references else None
 
     def _reason(self, picture: Picture, found: _Found, spread: float, jumped: bool) -> str | None:
         if found.match is not None:
@@ -160,20 +190,32 @@ class CameraHealth:
                 break
         return best
 
-    def _learn(self, picture: Picture) -> None:
-        textured = _textured(picture.relief)
+    def _learn(self, picture: Picture, shift: Shift = (0.0, 0.0)) -> None:
         outside = self._mask(picture.small.shape)
-        reference = _Reference(
-            picture.small,
-            picture.relief,
-            textured & outside,
-            _sharpness(picture.small, outside),
-            float(textured.mean()),
+        # Shifts are told from the view the posts were drawn on, whichever of the references is found.
+        aligned = shifted(picture.relief, shift)
+        textured = _textured(aligned)
+        reference = View(
+            aligned, textured & outside, _sharpness(picture.small, outside), float(textured.mean())
         )
         if len(self._references) == _REFERENCES:
             del self._references[1]
         self._references.append(reference)
         self._referred = picture.t
+
+    def _keep(self, picture: Picture, shift: Shift) -> None:
+        """Keeps the first view, once: of it only what stood still ever since, so no people."""
+        if self._kept or self._keeper is None:
+            return
+        self._kept = True
+        first = self._references[0]
+        still = similarity(first.relief, shifted(picture.relief, shift)) > 0.5
+        hidden = np.zeros(still.shape, dtype=np.uint8)
+        for area in self._hidden:
+            corners = np.asarray(area, np.float64) * (still.shape[1], still.shape[0])
+            cv2.fillPoly(hidden, [np.round(corners).astype(np.int32)], 1)
+        known = first.known & still & (hidden == 0)
+        self._keeper.save_view(replace(first, relief=np.where(known, first.relief, 0), known=known))
 
     def _mask(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Everything well away from the posts, where people are not expected to sit."""
@@ -186,7 +228,7 @@ class CameraHealth:
         return self._outside
 
 
-def _compare(reference: _Reference, relief: Plane, shift: Shift = (0.0, 0.0)) -> _Found:
+def _compare(reference: View, relief: Plane, shift: Shift = (0.0, 0.0)) -> _Found:
     z = similarity(reference.relief, shifted(relief, shift))
     good = (z > 0.5) & reference.known
     known = reference.known.astype(np.float32)

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from detectors.presence.health import ViewKeeper
 from detectors.presence.picture import Plane
 from detectors.presence.region import Cut, Difference, Frame
 
@@ -17,14 +18,14 @@ SAME = 0.03
 ADAPT = 0.02
 """Part of the difference that the best reference takes over in a second of quiet absence."""
 
-Why = Literal["operator", "span", "closed_hours"]
+Why = Literal["operator", "span", "closed_hours", "detector"]
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A reference as it is kept: ``grey`` (height × width of the polygon's bounds, 0 outside it), who learned it and why.
 
-    ``at``: the moment as RFC 3339, empty until it is written down. ``scale``: its pixels per pixel of the reduced picture.
+    ``at``: the moment as RFC 3339, empty until it is written down.
     """
 
     grey: Plane
@@ -35,7 +36,7 @@ class Kept:
     @property
     def locked(self) -> bool:
         """What somebody has vouched for is neither changed nor given up for what was learned."""
-        return self.why != "closed_hours"
+        return self.why not in ("closed_hours", "detector")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class Limits:
             raise ValueError(f"expected 0 < leave < enter < 1, not {self.leave} and {self.enter}")
 
 
-class Keeper(Protocol):
-    """Where the references of one camera's posts are kept over a restart."""
+class Keeper(ViewKeeper, Protocol):
+    """Where what is known of one camera is kept over a restart."""
 
     def load(self, post: str) -> Sequence[Kept]: ...
 
