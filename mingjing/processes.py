@@ -152,6 +152,7 @@ def cameras(context: Context) -> None:
             make_script=DemoScript,
             turn=context.health.pulse.beat,
             make_keeper=pictures.keeper_of,
+            learned=context.settings.data / "references",
             on_start=lambda runner: REGISTRY.register(CameraCollector(runner)),  # type: ignore[arg-type]
         )
 
