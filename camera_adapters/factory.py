@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from camera_adapters.addresses import masked, scheme_of, with_credentials
+from camera_adapters.media import Access
 from camera_adapters.recording import RecordingSource
 from camera_adapters.simulated import Script, SimulatedSource
 from camera_adapters.snapshot import SnapshotSource
@@ -62,12 +63,17 @@ def open_source(
     if scheme in STREAMS or (
         scheme in ("http", "https") and urlsplit(camera.url).path.endswith(STREAM_ENDINGS)
     ):
-        return StreamSource(address, clock, monotonic=monotonic)
+        return StreamSource(address, clock, monotonic=monotonic, access=access_of(camera))
     if scheme in ("http", "https"):
         return SnapshotSource(address, clock, every=camera.every, wait=wait, monotonic=monotonic)
     raise SourceError(
         "undecodable", f"camera {camera.id}: {masked(camera.url)} is of no kind that can be opened"
     )
+
+
+def access_of(camera: Camera) -> Access:
+    """How a camera's stream is reached."""
+    return Access(transport=camera.transport, ca_file=camera.ca_file, verify=camera.verify)
 
 
 def password_of(camera: Camera, environ: Mapping[str, str]) -> str | None:

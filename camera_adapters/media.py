@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import struct
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 import av
 import av.error
@@ -16,19 +19,50 @@ from detectors.presence.picture import Image
 
 OPEN_TIMEOUT = 5.0
 READ_TIMEOUT = 5.0
+KEYFRAME_TIMEOUT = 30.0
+"""Seconds of packets without one picture that can be shown: an encoder that sends no keyframes (intra refresh)."""
 LARGEST_PIXELS = 8192 * 8192
 """A header that promises more is broken, and decoding it would take the machine's memory."""
+MACHINES_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 logging.getLogger("libav").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded picture; ``t`` in seconds of the media's own time."""
+    """A decoded picture; ``t`` in seconds of the media's own time.
+
+    ``captured``: when the camera says it took it, seconds since 1970 by the camera's clock (RTCP sender reports); None
+    where it does not say.
+    """
 
     image: Image
     t: float
     keyframe: bool
+    captured: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a live address is reached.
+
+    Args:
+        timeout: seconds for opening and for each read.
+        transport: of RTSP.
+        ca_file: PEM with the certificates to believe, None: the machine's authorities. verify: False believes anybody.
+    """
+
+    timeout: tuple[float, float] = (OPEN_TIMEOUT, READ_TIMEOUT)
+    transport: Literal["tcp", "udp"] = "tcp"
+    ca_file: str | None = None
+    verify: bool = True
+
+    def options(self) -> dict[str, str]:
+        """FFmpeg's options."""
+        options = {"rtsp_transport": self.transport, "fflags": "nobuffer", "allowed_media_types": "video"}
+        if self.verify:
+            options |= {"tls_verify": "1", "ca_file": self.ca_file or MACHINES_AUTHORITIES}
+        return options
 
 
 class Media:
@@ -37,8 +71,8 @@ class Media:
     Args:
         address: a path or an address that FFmpeg understands.
         keyframes_only: decode only pictures coded by themselves (a tenth of the work, one every second or two).
-        live: a camera rather than a recording; then reading is bounded in time and over TCP.
-        timeout: seconds for opening and for each read of a live one.
+        live: a camera rather than a recording; then opening and reading are bounded in time.
+        access: how a live one is reached.
 
     Raises:
         SourceError: it cannot be opened, or shows no video.
@@ -50,23 +84,29 @@ class Media:
         *,
         keyframes_only: bool,
         live: bool,
-        timeout: tuple[float, float] = (OPEN_TIMEOUT, READ_TIMEOUT),
+        access: Access = Access(),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = masked(address)
+        self._live, self._access, self._monotonic = live, access, monotonic
         # An address of another protocol inside a playlist must not make us read or fetch anything else.
         options = {"protocol_whitelist": "file" if scheme_of(address) == "file" else _LIVE_PROTOCOLS}
         if live:
-            options |= {"rtsp_transport": "tcp", "fflags": "nobuffer"}
+            options |= access.options()
+        asked = monotonic()
         try:
             if not live and scheme_of(address) == "file":
                 address = f"file:{address}"
             self._container = av.open(
                 address,
                 options=options,
-                timeout=timeout if live else None,
+                timeout=access.timeout if live else None,
                 metadata_errors="replace",
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
+            if live and monotonic() - asked >= access.timeout[0]:
+                # Opening cut short by the limit looks like data that make no sense.
+                raise SourceError("no_frame", f"{self.name}: does not answer in time") from error
             raise _failure(self.name, error) from error
         try:
             streams = [s for s in self._container.streams.video if s.codec_context is not None]
@@ -86,6 +126,7 @@ class Media:
             self._container.close()
             raise
         self._interval = float(1 / (self._stream.average_rate or self._stream.guessed_rate or 25))
+        self._slices = _Slices(self._stream.codec_context.name)
         self.broken = 0
         """Packets that could not be decoded so far."""
 
@@ -114,17 +155,22 @@ class Media:
         shown = 0
         last = self.start - self._interval
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets():
                 try:
                     frames = packet.decode()
                 except (av.error.InvalidDataError, ValueError):
                     self.broken += 1
                     continue
                 for frame in frames:
+                    if self._live and (frame.is_corrupt or self._slices.lost(packet)):
+                        # Parts of it were lost on the way and made up by the decoder.
+                        self.broken += 1
+                        continue
                     shown += 1
-                    time = self._time(frame)
-                    last = last + self._interval if time is None else time
-                    yield Decoded(_bgr(frame), last, bool(frame.key_frame))
+                    t = self._time(frame)
+                    last = last + self._interval if t is None else t
+                    yield Decoded(_bgr(frame), last, bool(frame.key_frame), _captured(packet))
+                    self._shown_at = self._monotonic()
         except av.error.EOFError:
             pass
         except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
@@ -137,6 +183,24 @@ class Media:
     def close(self) -> None:
         self._container.close()
 
+    def _packets(self) -> Iterator[av.Packet]:
+        """The stream's packets; of a live one each within the limit, and a picture among them now and then."""
+        packets = iter(self._container.demux(self._stream))
+        self._shown_at = self._monotonic()
+        while True:
+            asked = self._monotonic()
+            packet = next(packets, None)
+            if packet is None:
+                return
+            if self._live:
+                now = self._monotonic()
+                if now - asked >= self._access.timeout[1]:
+                    # FFmpeg answers the end of its patience with the packet it had half read, and would begin anew.
+                    raise SourceError("no_frame", f"{self.name}: sends nothing")
+                if now - self._shown_at > KEYFRAME_TIMEOUT:
+                    raise SourceError("undecodable", f"{self.name}: sends no picture that stands by itself")
+            yield packet
+
     def _time(self, frame: av.VideoFrame) -> float | None:
         # AVI stores no times of showing. FFmpeg guesses them, wrongly where pictures were reordered; the times of
         # decoding are right, and pictures leave the decoder in the order of showing.
@@ -145,6 +209,42 @@ class Media:
 
 
 _LIVE_PROTOCOLS = "rtsp,rtsps,rtp,udp,tcp,tls,crypto,http,https,httpproxy,rtmp,rtmps"
+
+
+class _Slices:
+    """Notices keyframes of which whole slices were lost (UDP): decoders fill the hole and say nothing."""
+
+    def __init__(self, codec: str) -> None:
+        self._shift, self._mask, self._first, self._last = (
+            (1, 63, 0, 31) if codec == "hevc" else (0, 31, 1, 5)
+        )
+        self._known = codec in ("h264", "hevc")
+        self._usual = self._before = 0
+
+    def lost(self, packet: av.Packet) -> bool:
+        """True if a keyframe has fewer slices than the keyframes of this stream have had."""
+        if not self._known or not packet.is_keyframe:
+            return False
+        count = sum(
+            self._first <= (part[0] >> self._shift) & self._mask <= self._last
+            for part in bytes(packet).split(b"\0\0\1")[1:]
+            if part
+        )
+        fewer = count < self._usual
+        # Twice the same is how it is now: the camera may have been set up anew.
+        if count == self._before or count > self._usual:
+            self._usual = count
+        self._before = count
+        return fewer and count != self._usual
+
+
+def _captured(packet: av.Packet) -> float | None:
+    """The moment that the sender's reports give for a packet, Unix seconds by the sender's clock."""
+    for data in packet.iter_sidedata():
+        if data.data_type == "prft":
+            # AVProducerReferenceTime begins with microseconds since 1970.
+            return float(struct.unpack_from("=q", bytes(data))[0]) / 1e6
+    return None
 
 
 def _bgr(frame: av.VideoFrame) -> Image:

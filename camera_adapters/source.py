@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from detectors.presence.picture import Image
 from domain.errors import MediaError
@@ -29,7 +29,8 @@ class SourceError(MediaError):
 @dataclass(frozen=True, slots=True)
 class Frame:
     """A picture: BGR, height × width × 3, uint8. ``t`` counts seconds of the source's own monotonic clock;
-    ``taken_at`` is the moment of the house's clock. ``keyframe``: the stream coded it by itself."""
+    ``taken_at`` is the moment of the house's clock, of a recording its recorded one if asked for. ``keyframe``: the
+    stream coded it by itself."""
 
     image: Image
     t: float
@@ -50,3 +51,17 @@ class Source(Protocol):
     def frames(self) -> Iterator[Frame]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Clocked(Protocol):
+    """A source that knows what the camera's own clock shows."""
+
+    def clock_offset(self) -> float | None:
+        """Seconds by which it is ahead of the house's clock when last measured, None while unknown. Takes no time."""
+        ...
+
+
+def clock_offset_of(source: object) -> float | None:
+    """A source's ``clock_offset``; None for one that has none."""
+    return source.clock_offset() if isinstance(source, Clocked) else None

@@ -1,11 +1,11 @@
-"""Live streams (RTSP and whatever else FFmpeg opens by address): keyframes only, over TCP, bounded in time."""
+"""Live streams (RTSP and whatever else FFmpeg opens by address): keyframes only, bounded in time."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
 
-from camera_adapters.media import OPEN_TIMEOUT, READ_TIMEOUT, Media
+from camera_adapters.media import Access, Media
 from camera_adapters.source import Frame
 from domain.clock import Clock
 
@@ -17,6 +17,7 @@ class StreamSource:
 
     Args:
         address: with the credentials in it, percent-encoded; never shown.
+        access: transport, time limits, whom to believe.
         every_frame: decode everything, not only keyframes (ten times the work).
     """
 
@@ -27,18 +28,19 @@ class StreamSource:
         *,
         monotonic: Callable[[], float] = time.monotonic,
         every_frame: bool = False,
-        timeout: tuple[float, float] = (OPEN_TIMEOUT, READ_TIMEOUT),
+        access: Access = Access(),
     ) -> None:
         self._address = address
         self._clock = clock
         self._monotonic = monotonic
         self._keyframes_only = not every_frame
-        self._timeout = timeout
+        self._access = access
         self._media: Media | None = None
+        self._offset: float | None = None
 
     def open(self) -> None:
         self._media = Media(
-            self._address, keyframes_only=self._keyframes_only, live=True, timeout=self._timeout
+            self._address, keyframes_only=self._keyframes_only, live=True, access=self._access
         )
 
     def frames(self) -> Iterator[Frame]:
@@ -46,7 +48,19 @@ class StreamSource:
             self.open()
         assert self._media is not None
         for picture in self._media.pictures():
-            yield Frame(picture.image, self._monotonic(), self._clock.now(), picture.keyframe)
+            now = self._clock.now()
+            if picture.captured is not None:
+                self._offset = picture.captured - now.timestamp()
+            yield Frame(picture.image, self._monotonic(), now, picture.keyframe)
+
+    def clock_offset(self) -> float | None:
+        """Seconds the camera's clock is ahead, by its sender reports (RFC 3550); behind by what coding and the way take."""
+        return self._offset
+
+    @property
+    def broken(self) -> int:
+        """Pictures that were lost in part or could not be decoded since it was opened."""
+        return self._media.broken if self._media is not None else 0
 
     def close(self) -> None:
         media, self._media = self._media, None

@@ -15,6 +15,7 @@ import pytest
 
 from camera_adapters.addresses import masked, with_credentials, without_credentials
 from camera_adapters.factory import open_source
+from camera_adapters.media import Access
 from camera_adapters.recording import RecordingSource
 from camera_adapters.simulated import SimulatedSource
 from camera_adapters.snapshot import SnapshotSource
@@ -50,13 +51,13 @@ def take(source, count):
 
 def test_it_decodes_keyframes_only_from_an_rtsp_camera(units):
     with FakeCamera(units, fps=100) as camera:
-        frames = take(StreamSource(camera.url(), CLOCK, timeout=(3, 3)), 3)
+        frames = take(StreamSource(camera.url(), CLOCK, access=Access((3, 3))), 3)
         assert [f.keyframe for f in frames] == [True] * 3
         assert frames[0].image.shape == (180, 320, 3)
         # Every tenth picture is a keyframe, and the bar walks 70 pixels between two of them.
         bars = [int(np.argmax(f.image[90, :, 1])) for f in frames]
         assert len(set(bars)) > 1
-        every = take(StreamSource(camera.url(), CLOCK, timeout=(3, 3), every_frame=True), 12)
+        every = take(StreamSource(camera.url(), CLOCK, access=Access((3, 3)), every_frame=True), 12)
         assert sum(f.keyframe for f in every) < len(every)
 
 
@@ -64,7 +65,7 @@ def test_the_time_of_a_picture_is_that_of_its_arrival(units):
     ticks = iter(range(100))
     with FakeCamera(units, fps=100) as camera:
         frames = take(
-            StreamSource(camera.url(), CLOCK, monotonic=lambda: float(next(ticks)), timeout=(3, 3)), 3
+            StreamSource(camera.url(), CLOCK, monotonic=lambda: float(next(ticks)), access=Access((3, 3))), 3
         )
     assert [f.t for f in frames] == [0.0, 1.0, 2.0]
     assert frames[0].taken_at == CLOCK.now()
@@ -72,7 +73,7 @@ def test_the_time_of_a_picture_is_that_of_its_arrival(units):
 
 def test_a_camera_that_stalls_ends_in_time_and_can_be_opened_again(units):
     with FakeCamera(units, fps=200, stall_after=25) as camera:
-        source = StreamSource(camera.url(), CLOCK, timeout=(3, 0.4))
+        source = StreamSource(camera.url(), CLOCK, access=Access((3, 0.4)))
         for _ in range(2):
             began = time.monotonic()
             with pytest.raises(SourceError) as caught:
@@ -86,17 +87,20 @@ def test_a_silent_camera_does_not_hold_us(units):
     with FakeCamera(units, silent=True) as camera:
         began = time.monotonic()
         with pytest.raises(SourceError):
-            take(StreamSource(camera.url(), CLOCK, timeout=QUICK), 1)
+            take(StreamSource(camera.url(), CLOCK, access=Access(QUICK)), 1)
         assert time.monotonic() - began < 3
 
 
 def test_a_password_with_reserved_letters_reaches_the_camera_but_no_message(units):
     secret = "p@ss/w:rd #1"
     with FakeCamera(units, fps=100, login=("admin", secret)) as camera:
-        good = StreamSource(with_credentials(camera.url(), "admin", secret), CLOCK, timeout=(3, 3))
+        good = StreamSource(with_credentials(camera.url(), "admin", secret), CLOCK, access=Access((3, 3)))
         assert len(take(good, 1)) == 1
         with pytest.raises(SourceError) as caught:
-            take(StreamSource(with_credentials(camera.url(), "admin", "wr@ng"), CLOCK, timeout=(3, 3)), 1)
+            take(
+                StreamSource(with_credentials(camera.url(), "admin", "wr@ng"), CLOCK, access=Access((3, 3))),
+                1,
+            )
     assert caught.value.reason == "unauthorised"
     assert "wr" not in str(caught.value)
     assert "admin" not in str(caught.value)
@@ -104,7 +108,7 @@ def test_a_password_with_reserved_letters_reaches_the_camera_but_no_message(unit
 
 def test_nobody_there_is_said_so():
     with pytest.raises(SourceError) as caught:
-        take(StreamSource("rtsp://127.0.0.1:9/x", CLOCK, timeout=QUICK), 1)
+        take(StreamSource("rtsp://127.0.0.1:9/x", CLOCK, access=Access(QUICK)), 1)
     assert caught.value.reason == "refused"
 
 
