@@ -199,7 +199,7 @@ class PictureLoop:
                 gaps += [each for each in none if each.at <= until]
                 # From its first picture on a gap says no longer why there is none.
                 gaps += [Gap(each.at, "not_kept") for each in kept if each.at <= until]
-        return Stretch(tuple(pictures), tuple(gaps))
+        return Stretch(tuple(pictures), tuple(sorted(gaps, key=lambda gap: gap.at)))
 
     def read_day(self, key: Key, day: date) -> list[Kept]:
         """The pictures of a day."""
