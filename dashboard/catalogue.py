@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dashboard import catalogue_acts, catalogue_province
+from dashboard.desk import catalogue_en, catalogue_zh
 
 LANGUAGES = ("zh", "en")
 
@@ -446,8 +447,8 @@ EN: dict[str, str] = {
     "rule_source": "Source silent",
 }
 
-ZH |= catalogue_province.ZH | catalogue_acts.ZH
-EN |= catalogue_province.EN | catalogue_acts.EN
+ZH |= catalogue_province.ZH | catalogue_acts.ZH | catalogue_zh.ZH
+EN |= catalogue_province.EN | catalogue_acts.EN | catalogue_en.EN
 CATALOGUES = {"zh": ZH, "en": EN}
 
 #: The few words the browser needs before, or without, the server.

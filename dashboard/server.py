@@ -19,7 +19,7 @@ from dash.backends._fastapi import FastAPIDashServer
 from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -241,7 +241,9 @@ def serve_page(
             await asyncio.to_thread(on_stop)
 
     routes: list[Any] = [Route("/healthz", healthz), WebSocketRoute("/wall/live", line.serve)]
-    routes += [Mount(path, app=neighbour) for path, neighbour in mounts.items()]
+    for path, neighbour in mounts.items():
+        # The page below would answer for a neighbour's address without its slash.
+        routes += [Route(path, RedirectResponse(f"{path}/", 307)), Mount(path, app=neighbour)]
     routes.append(Mount("/", app=app.server))
     outer = Starlette(routes=routes, lifespan=lifespan)
     return SecurityHeaders(outer, list(app.csp_hashes()))

@@ -69,6 +69,9 @@ COMMANDS: dict[str, Command] = {
         "mingjing.finding:app",
         "监察发现 · The life of a finding: show, answer, appeal, decide, rectify, close",
     ),
+    "desk": Command(
+        "mingjing.desk.command:app", "工作台 · Accounts of the inspectors' desk: add, list, remove"
+    ),
     "scores": Command(
         "mingjing.scores:scores_command", "评分 · Scores, rates and ranks of a month, quarter or year"
     ),

@@ -79,6 +79,12 @@ class Settings(KafkaSettings, NameSettings):
     ack_secret_file: Path | None = Field(
         None, description="secret of the acknowledge links; default: made in the data folder"
     )
+    desk_accounts_file: Path | None = Field(
+        None, description="accounts of the inspectors' desk, one a line; without it the desk is closed"
+    )
+    desk_trusted_header: str = Field(
+        "", pattern=r"^[A-Za-z0-9-]{0,64}$", description="header in which a proxy names who has signed in at it"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     metrics_address: str = Field(
@@ -97,6 +103,7 @@ class Settings(KafkaSettings, NameSettings):
         "api_keys_file",
         "gateway_secret_file",
         "ack_secret_file",
+        "desk_accounts_file",
         "database_password_file",
         "metrics_token_file",
     )
@@ -224,6 +231,8 @@ class Settings(KafkaSettings, NameSettings):
             "gateway_query_url": self.gateway_query_url,
             "gateway_secret_file": self.gateway_secret_file,
             "ack_secret_file": self.ack_secret,
+            "desk_accounts_file": self.desk_accounts_file,
+            "desk_trusted_header": self.desk_trusted_header,
             "log_level": self.log_level,
             "log_format": self.log_format,
             "metrics_address": self.metrics_address,

@@ -144,7 +144,9 @@ def report_command(
     with open_database(load_settings(data=data)) as connection:
         found = report(connection, read_centre(centre), plan)
     if as_json:
-        typer.echo(json.dumps({name: _json(quality) for name, quality in found.items()}, ensure_ascii=False))
+        typer.echo(
+            json.dumps({name: quality_json(quality) for name, quality in found.items()}, ensure_ascii=False)
+        )
         return
     for name, quality in found.items():
         typer.echo(_words(name, quality))
@@ -211,7 +213,9 @@ def _estimate(found: Estimate) -> str:
     )
 
 
-def _json(quality: Quality) -> dict[str, Any]:
+def quality_json(quality: Quality) -> dict[str, Any]:
+    """One object; null is "no figure"."""
+
     def part(found: Estimate) -> dict[str, Any]:
         return {name: getattr(found, name) for name in ("good", "sample", "value", "interval", "exact")}
 

@@ -68,6 +68,7 @@ def run_centre(settings: Settings) -> None:
         def when_up(seconds: float) -> None:
             say(
                 f"\n  大屏 wall  [bold green]{settings.wall_url}/[/bold green]   （{seconds:.0f} 秒 s）\n"
+                f"  工作台 desk  {settings.wall_url}/desk/ · {_desk(settings)}\n"
                 f"  事件入口 door  http://{settings.door_host}:{settings.door_port}/events"
                 f" · 密钥 keys {settings.api_keys_file}\n"
                 f"  短信 messages  {settings.gateway_url or '写入日志 to the log ' + str(settings.data / 'logs/sender.log')}\n"
@@ -84,3 +85,9 @@ def run_centre(settings: Settings) -> None:
             when_up=when_up,
         )
     say("\n已全部停止。 Stopped.")
+
+
+def _desk(settings: Settings) -> str:
+    if settings.desk_accounts_file is None:
+        return "未开放 closed (mingjing desk account add --help)"
+    return f"账号 accounts {settings.desk_accounts_file}"

@@ -142,10 +142,12 @@ def answer_check(
     minutes: float | None = None,
     note: str = "",
     again: bool = False,
+    centre: str | None = None,
 ) -> None:
     """Adds an answer.
 
     Args:
+        centre: only to a check of this centre; None: of any.
         again: corrects an answer that is there; both are kept.
 
     Raises:
@@ -156,7 +158,7 @@ def answer_check(
         row = connection.execute(
             "select at, centre, window_id from spot_check where check_id = %s for update", [check_id]
         ).fetchone()
-        if row is None:
+        if row is None or (centre is not None and row[1] != centre):
             raise StoreError(f"there is no spot check {check_id}")
         if row[0] > now:
             raise InputError(f"the spot check {check_id} is at {row[0].isoformat()}, which has not come")

@@ -1,0 +1,89 @@
+"""What the desk is handed: the rooms behind it that a dashboard may not import, as plain functions and data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Protocol
+
+from domain.centre import Centre
+from store.connection import Connection
+from store.finding_life import Tell, tell_nobody
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTable:
+    """Cards ranked with each other (objects of docs/scores.md). ``title``: level or centre; empty where there is one table.
+
+    ``as_of``: up to which moment; ``made_at``: when it was counted.
+    """
+
+    title: str
+    places: Sequence[Row]
+    as_of: datetime
+    made_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An evidence picture of a finding. ``address``: of the desk, where it can be seen; ``sha256`` of its bytes."""
+
+    address: str
+    at: datetime
+    sha256: str
+    caption: str = ""
+
+
+class Scores(Protocol):
+    def __call__(
+        self, connection: Connection, centre: Centre, kind: str, period: str, by: str, now: datetime
+    ) -> Sequence[ScoreTable]:
+        """Cards of a month, quarter or year.
+
+        Raises:
+            InputError: there is no such period.
+        """
+
+
+class MakePlan(Protocol):
+    def __call__(
+        self,
+        connection: Connection,
+        centre: Centre,
+        first: date,
+        last: date,
+        *,
+        quota: int,
+        person: str,
+        now: datetime,
+    ) -> str:
+        """Draws a plan of spot checks, keeps it and returns its id."""
+
+
+@dataclass(frozen=True)
+class Hands:
+    """Everything that is handed in. What is missing leaves its part of the page out.
+
+    Args:
+        tell: who is told of a revoked or a manual finding, by centre.
+        messages: of a finding: who was told when, and what became of it.
+        scores: see :class:`Scores`.
+        plan: see :class:`MakePlan`.
+        quality: of a plan: ``seeing`` and ``findings``, each with precision and recall as objects.
+        bundle: an inspector's bundle of a finding or, with True, of its case: (connection, centre, finding, whole_case, now, by).
+        pictures: of a finding.
+    """
+
+    tell: Callable[[Centre], Tell] = lambda _centre: tell_nobody
+    messages: Callable[[Connection, str], Sequence[Row]] | None = None
+    scores: Scores | None = None
+    plan: MakePlan | None = None
+    quality: Callable[[Connection, Centre, str], Mapping[str, Row]] | None = None
+    bundle: Callable[[Connection, Centre, str, bool, datetime, str], bytes] | None = None
+    pictures: Callable[[Connection, str], Sequence[Picture]] | None = None
+
+
+__all__ = ["Hands", "MakePlan", "Picture", "Row", "ScoreTable", "Scores"]
