@@ -19,18 +19,32 @@ TEXTS: dict[str, dict[str, str]] = {
         "finding.yellow": "【{signature}】{level}：{subject}{rule}，{due}。{act}。{ack}",
         "finding.red": "【{signature}】{level}：{subject}{rule}，{due}。{act}。{ack}",
         "finding.correction": "【{signature}】更正：{subject}{rule}（{level}，{due}）已撤销，无须处理，特此说明。",
+        "finding.reminder": "【{signature}】催办：{subject}{rule}（{level}）应于{answer_due}前{step}，已逾期。请{who}立即办理。{ack}",
     },
     "en": {
         "finding.notice": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
         "finding.yellow": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
         "finding.red": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
         "finding.correction": "[{signature}] Correction: {subject}: {rule} ({level}, {due}) is revoked. Nothing to do.",
+        "finding.reminder": "[{signature}] Reminder: {subject}: {rule} ({level}): {step} was due {answer_due}. {who}: act now. {ack}",
     },
 }
 
 LEVELS = {
     "zh-CN": {"notice": "预警", "yellow": "黄牌", "red": "红牌"},
     "en": {"notice": "Notice", "yellow": "Yellow card", "red": "Red card"},
+}
+
+
+#: What is late, in a reminder.
+LATE = {
+    "zh-CN": {"acknowledge": "确认", "answer": "反馈", "uphold": "对申诉作出决定", "rectify": "整改"},
+    "en": {
+        "acknowledge": "acknowledgement",
+        "answer": "the answer",
+        "uphold": "the decision on the appeal",
+        "rectify": "rectification",
+    },
 }
 
 

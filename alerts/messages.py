@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from alerts.catalogue import LEVELS, PHRASES, TEXTS, rule_words
+from alerts.catalogue import LATE, LEVELS, PHRASES, TEXTS, rule_words
 
 #: Part lengths of a short message: (alone, joined). UCS-2 counts UTF-16 units; 3GPP TS 23.038 and 23.040.
 UCS2_PARTS, GSM7_PARTS = (70, 67), (160, 153)
@@ -102,14 +102,18 @@ def message_values(
     ack = ""
     if link and params.get("ack_until"):
         ack = words["ack"].format(moment=moment("ack_until"), link=link)
-    return {
+    who = clean(str(params.get("who") or words["nobody"]))
+    late = {}
+    if params.get("late"):
+        late = {"step": LATE[language][params["late"]], "answer_due": moment("answer_due"), "who": who}
+    return late | {
         "signature": words["signature"],
         "level": LEVELS[language][params["severity"]],
         "subject": _subject(params, language),
         "rule": rule.name
         + (words["stage"].format(stage=clean(str(params["stage"]))) if params.get("stage") else ""),
         "due": due,
-        "act": rule.act.format(who=clean(str(params.get("who") or words["nobody"]))),
+        "act": rule.act.format(who=who),
         "ack": ack,
         "link": link or "",
     }

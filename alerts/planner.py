@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from alerts import outbox
 from alerts.links import AckLinks
-from alerts.routing import OutboxRow, Plan, plan_messages
+from alerts.routing import OutboxRow, Plan, plan_messages, plan_reminder
 from domain.centre import Centre
+from domain.finding_life import Pending
 from domain.findings import Finding
 from store import Connection
 
@@ -51,6 +52,20 @@ class Planner:
             _note(finding, change, planned)
             rows += planned
         return written + outbox.insert_rows(connection, rows, give_up_after=self.give_up_after)
+
+    def remind(self, connection: Connection, finding: Finding, late: Pending, now: datetime) -> int:
+        """Writes the messages about a step of a finding that is late; returns how many entries were new."""
+        rows = plan_reminder(
+            finding,
+            late,
+            self.centre,
+            now,
+            self.links.digest,
+            channel=self.channel,
+            ack_lifetime=self.links.lifetime,
+        )
+        _note(finding, f"late:{late.step}", rows)
+        return outbox.insert_rows(connection, rows, give_up_after=self.give_up_after)
 
     def plan(self, connection: Connection, finding: Finding, change: str, now: datetime) -> Plan:
         """The same without writing messages; a revocation withdraws those not sent yet."""

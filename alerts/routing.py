@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from domain.centre import Centre, Person, Window
+from domain.finding_life import INSPECTOR, Pending, remind_whom
 from domain.findings import Finding
 
 #: What happened to the finding. Only these three are news for a phone.
@@ -129,11 +130,35 @@ def plan_messages(
     return list(_once(made, list(_to_roles(made, roles, channel, token_digest, ack_lifetime, already))))
 
 
+def plan_reminder(
+    finding: Finding,
+    late: Pending,
+    centre: Centre,
+    now: datetime,
+    token_digest: Callable[[str], str],
+    *,
+    channel: str = "http",
+    ack_lifetime: timedelta = timedelta(hours=72),
+) -> Plan:
+    """Who is told that a step is late: once for each step of a finding, by the roles of ``findings.remind``.
+
+    Only where the finding was not even acknowledged the message has a link to do so.
+    """
+    made = _Maker(finding, f"late:{late.step}", centre, now, late)
+    roles = remind_whom(late.step, centre.findings)
+    if not roles:
+        return [made.skip("*", Reason.NOT_CONFIGURED)]
+    if late.due_at is not None and now - late.due_at > timedelta(hours=centre.messages.max_age_hours):
+        return [made.skip("*", Reason.STALE)]
+    token = token_digest if late.step == "acknowledge" else None
+    return list(_once(made, list(_to_roles(made, roles, channel, token, ack_lifetime, frozenset()))))
+
+
 def _to_roles(
     made: _Maker,
     roles: Sequence[str],
     channel: str,
-    token_digest: Callable[[str], str],
+    token_digest: Callable[[str], str] | None,
     lifetime: timedelta,
     already: frozenset[str],
 ) -> Iterator[OutboxRow | Skipped]:
@@ -158,7 +183,8 @@ def _to_roles(
             if to.person in already:
                 yield made.skip(person_id, Reason.ALREADY_TOLD)
                 continue
-            yield made.row(to, held, channel, token_digest, made.now + lifetime)
+            until = None if token_digest is None else made.now + lifetime
+            yield made.row(to, held, channel, token_digest, until)
 
 
 def role_holders(role: str, centre: Centre, window: Window | None) -> list[str] | None:
@@ -213,11 +239,15 @@ def _shown(finding: Finding) -> dict[str, Any]:
 class _Maker:
     """Makes the entries of one plan; holds what they have in common."""
 
-    def __init__(self, finding: Finding, step: str, centre: Centre, now: datetime) -> None:
-        self.finding, self.step, self.centre, self.now = finding, step, centre, now
+    def __init__(
+        self, finding: Finding, step: str, centre: Centre, now: datetime, late: Pending | None = None
+    ) -> None:
+        self.finding, self.step, self.centre, self.now, self.late = finding, step, centre, now, late
         self.window = next((w for w in centre.windows if w.id == finding.window), None)
-        correction = step.startswith("revoked")
-        self.template = "finding.correction" if correction else f"finding.{finding.severity}"
+        kind = (
+            "correction" if step.startswith("revoked") else finding.severity if late is None else "reminder"
+        )
+        self.template = f"finding.{kind}"
 
     def _key(self, person: str) -> str:
         return f"{self.finding.finding_id}:{person}:{self.step}"
@@ -265,6 +295,8 @@ class _Maker:
         """Facts only, and only those a message shows: no ``explain``, which may hold more than a phone should."""
         finding, zone = self.finding, self.centre.zone
         moments = {"opened_at": finding.opened_at, "due_at": finding.due_at, "ack_until": ack_until}
+        if self.late is not None:
+            moments["answer_due"] = self.late.due_at
         facts = {
             "rule": finding.rule,
             "severity": finding.severity,
@@ -276,6 +308,7 @@ class _Maker:
             "roles": list(roles) or None,
             "centre_name": self.centre.centre.name,
             "provisional": finding.provisional or None,
+            "late": self.late.step if self.late is not None else None,
             "written_at": self.now.astimezone(zone).isoformat(timespec="seconds"),
         }
         facts |= {name: at.astimezone(zone).isoformat() for name, at in moments.items() if at is not None}
@@ -283,10 +316,12 @@ class _Maker:
         return {name: value for name, value in facts.items() if value not in (None, "")}
 
     def _who_acts(self) -> str | None:
-        """The handler, or who stands in for a handler the file does not name."""
+        """The handler, or who stands in for a handler the file does not name; an appeal is decided by inspectors."""
+        names: dict[str, Person] = {person.id: person for person in self.centre.people}
+        if self.late is not None and self.late.roles == INSPECTOR:
+            return next((names[each].name for each in self.centre.messages.inspectors if each in names), None)
         if self.window is None:
             return None
-        names: dict[str, Person] = {person.id: person for person in self.centre.people}
         for holder in (self.window.handler, self.window.superior, self.window.leader):
             if holder and holder in names:
                 return names[holder].name

@@ -6,7 +6,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from domain.model import Model
 from domain.working_time import Calendar
@@ -40,6 +40,20 @@ def _span(text: str) -> str:
 Within = Annotated[str, AfterValidator(_span)]
 
 
+#: A role of the window, ``inspectors``, or the id of a person.
+Roles = tuple[str, ...]
+
+
+class ReminderSettings(Model):
+    """Who is told, once, that a step is late: the escalation of Eshore's reminders (handler, section head, leader in charge;
+    P6 in the domain reference). An empty list: nobody."""
+
+    acknowledge: Roles = ("handler", "superior")
+    answer: Roles = ("superior", "leader")
+    rectify: Roles = ("superior", "leader")
+    decide_appeal: Roles = ("inspectors",)
+
+
 class FindingSettings(Model):
     """Clocks of an answer. One hour and 24 hours: Xinyang [A16 in the domain reference]; its sections 5 and 8.22 ask for them
     instead of the 30 working days of [P3]. For appeals no source names a time: these are ours to propose."""
@@ -56,6 +70,8 @@ class FindingSettings(Model):
     rectify_within: Within = "15 working days"
     #: Findings whose clocks run. A notice is a reminder, and asks for no answer.
     answers_for: frozenset[Literal["notice", "yellow", "red"]] = frozenset(("yellow", "red"))
+    #: Who is reminded of what is late; only where the centre file has the section ``findings:``.
+    remind: ReminderSettings = Field(default_factory=ReminderSettings)
 
 
 def deadline(calendar: Calendar, start: datetime, within: str) -> datetime:

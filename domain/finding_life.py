@@ -10,7 +10,7 @@ it: a finding whose cause has ended may still need an answer, and one that late 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -242,3 +242,29 @@ def pending(
 def appeal_until(issued_at: datetime, settings: FindingSettings, calendar: Calendar) -> datetime:
     """Until when a finding can be contested."""
     return deadline(calendar, issued_at, settings.appeal_within)
+
+
+def remind_whom(step: LifeStep, settings: FindingSettings | None) -> Sequence[str]:
+    """Roles that are reminded when a step is late; nobody without settings."""
+    if settings is None:
+        return ()
+    whom = {
+        "acknowledge": settings.remind.acknowledge,
+        "answer": settings.remind.answer,
+        "uphold": settings.remind.decide_appeal,
+        "rectify": settings.remind.rectify,
+    }
+    return whom.get(step, ())
+
+
+def to_remind(
+    awaited: Iterable[Pending], reminded: Iterable[str], settings: FindingSettings | None
+) -> list[Pending]:
+    """The awaited steps of which somebody is to be reminded when they are late, the soonest first; of each once."""
+    done = frozenset(reminded)
+    waits = [
+        each
+        for each in awaited
+        if each.due_at is not None and each.step not in done and remind_whom(each.step, settings)
+    ]
+    return sorted(waits, key=lambda each: (each.due_at, each.step))

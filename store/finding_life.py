@@ -33,6 +33,7 @@ from store.connection import Connection
 from store.findings import Change, Said, as_entries, to_json, write_said
 from store.reading import FindingRow
 from store.reading import finding as read_finding
+from store.reminders import mark_for_reminding
 
 MANUAL = "manual."
 
@@ -169,11 +170,12 @@ def take_step(
                 " where finding_id = %s",
                 [now, text.strip(), person, finding],
             )
-            tell(connection, [(replace(_finding(row), state="revoked", revoked_at=now), "revoked")], now)
+            tell(connection, [(replace(finding_of(row), state="revoked", revoked_at=now), "revoked")], now)
         if step == "close" and row.state == "open":  # a manual one
             connection.execute(
                 "update finding set state = 'closed', closed_at = %s where finding_id = %s", [now, finding]
             )
+        _look_again(connection, centre, finding)
         connection.execute("select pg_notify('mingjing', 'finding')")
         done = {"step": state, "person": person, "detail": detail}
         chain.append(connection, row.centre, [Entry(f"act.{state}", row.subject, done, finding)], now)
@@ -227,12 +229,20 @@ def open_manual(
         said = [Said(subject, [Change("opened", found, {"by": person})])]
         write_said(connection, said, now)
         tell(connection, [(found, "opened")], now)
+        _look_again(connection, centre, found.finding_id)
         connection.execute("select pg_notify('mingjing', 'finding')")
         chain.append(connection, code, as_entries(said), now)
         return read_life(connection, centre, found.finding_id)
 
 
-def _finding(row: FindingRow) -> Finding:
+def _look_again(connection: Connection, centre: Centre, finding: str) -> None:
+    """The clocks of the next step have begun."""
+    if centre.findings is not None:
+        mark_for_reminding(connection, [finding])
+
+
+def finding_of(row: FindingRow) -> Finding:
+    """A stored finding as the rules and the messages know one."""
     return Finding(
         row.finding_id, row.rule, cast("Severity", row.severity), row.centre, row.opened_at, row.case, row.item, row.window,
         row.closed_at, cast("FindingState", row.state), row.revoked_at, row.revoked_reason, row.due_at, row.provisional,
@@ -244,6 +254,7 @@ __all__ = [
     "MANUAL",
     "FindingLife",
     "Tell",
+    "finding_of",
     "lives_of",
     "open_lives",
     "open_manual",

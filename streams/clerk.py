@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,7 @@ from store.connection import PASSING, Connection
 from store.dead_letters import Refusal, resolve, write_dead_letters
 from store.findings import Said, as_entries, write_said
 from store.judging import Due, Kind
+from store.reminders import mark_for_reminding
 from store.sources import save_source
 from store.subjects import save_subjects
 from streams.judges import Answer, Failed, Judged
@@ -39,10 +40,13 @@ class Clerk:
 
     Args:
         plan: writes messages into the outbox; what refers to a finding finds it there.
+        answers_for: severities of findings whose answers are waited for, so that somebody can be reminded.
     """
 
-    def __init__(self, centre: str, plan: Plan = no_messages) -> None:
-        self._centre, self._plan = centre, plan
+    def __init__(
+        self, centre: str, plan: Plan = no_messages, answers_for: Collection[str] = frozenset()
+    ) -> None:
+        self._centre, self._plan, self._answers_for = centre, plan, answers_for
 
     def write(
         self, connection: Connection, kind: Kind, outcomes: Sequence[Judged], now: datetime
@@ -110,6 +114,14 @@ class Clerk:
         ]
         if changes:
             self._plan(connection, changes, now)
+            mark_for_reminding(
+                connection,
+                [
+                    finding.finding_id
+                    for finding, change in changes
+                    if change in ("opened", "reopened") and finding.severity in self._answers_for
+                ],
+            )
         write_dead_letters(connection, [letter for each in answers for letter in each.letters], now=now)
         resolved = [letter for each in answers for letter in each.resolved]
         if resolved:

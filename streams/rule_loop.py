@@ -24,6 +24,7 @@ from store.connection import PASSING, Connection, connect, explain
 from store.departments import keep_departments
 from store.ingest import heartbeat
 from store.judging import Kind
+from store.reminders import mark_all_for_reminding
 from store.sources import expect_sources
 from store.subjects import adopt_linking, link_slice
 from streams import metrics
@@ -34,6 +35,7 @@ from streams.judges import Answer, Court, Failed, Judged, Rules
 from streams.linking import linking_of
 from streams.outcomes import note_outcomes
 from streams.oversight import subjects_watched
+from streams.reminding import Remind, remind_due, remind_nobody
 from streams.rule_settings import world_id
 
 log = logging.getLogger(__name__)
@@ -69,6 +71,7 @@ class RuleLoop:
 
     Args:
         plan: writes messages into the outbox in the same transaction as the findings; called for many steps at once.
+        remind: writes the messages about an answer that is late.
         batch: rows judged in one transaction at first; it then follows the time they take.
         batches: of one kind in one tick.
         open_connection: gives the connection, also when the last one is lost; default one of the loop's own.
@@ -85,6 +88,7 @@ class RuleLoop:
         rules: Rules | None = None,
         plan: Plan = no_messages,
         *,
+        remind: Remind = remind_nobody,
         batch: int = BATCH,
         batches: int = BATCHES,
         open_connection: Callable[[], Connection] | None = None,
@@ -98,7 +102,9 @@ class RuleLoop:
         self._turn = turn
         self._code = centre.centre.id
         rules = rules or Rules()
-        self._court, self._clerk = Court(centre, rules), Clerk(self._code, plan)
+        answers_for = frozenset[str]() if centre.findings is None else centre.findings.answers_for
+        self._court, self._clerk = Court(centre, rules), Clerk(self._code, plan, answers_for)
+        self._remind = remind
         self._linking = linking_of({self._code: centre}, rules.families)
         self._staffed = centre.rules.staffing is not None
         self._size, self._batches, self._beats, self._real = batch, batches, beats, real_time
@@ -198,6 +204,9 @@ class RuleLoop:
                     break
             else:
                 more = True
+        if held != CLOCK_JUMPED:
+            _, late = remind_due(connection, self._centre, now, self._remind)
+            more = more or late
         more = more or linked == "more"
         self._held = held
         if self._beats and self._real() - self._beat_at >= POLL:
@@ -256,6 +265,7 @@ class RuleLoop:
             if row is not None and row[0] not in (None, self._world):
                 count = judging.judge_everything_again(connection, self._code)
                 log.info("settings or calendars have changed: judging %d rows again", count)
+                mark_all_for_reminding(connection, self._code)
             signature = self._linking.signatures[self._code] if self._linking is not None else None
             adopt_linking(connection, self._code, signature, now)
             heartbeat(connection, "rules", now=now, instance=self._code, detail=self.detail())
