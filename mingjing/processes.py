@@ -197,13 +197,17 @@ def rules(context: Context) -> None:
     links, channel = context.links, context.channel
     upkeep(context).start(context.stop)
 
+    def planner_of(centre: Centre) -> Planner:
+        return Planner(centre, links, channel=channel)
+
     def plan_for(centre: Centre) -> Plan:
-        return with_pictures(Planner(centre, links, channel=channel), centre, context.settings)
+        return with_pictures(planner_of(centre), centre, context.settings)
 
     if context.centres.only is not None:
         centre = context.centres.only
-        plan = plan_for(centre)
-        RuleLoop(context.dsn, centre, context.clock, plan=plan, turn=context.beat()).run(context.stop)
+        plan, remind = plan_for(centre), planner_of(centre).remind
+        loop = RuleLoop(context.dsn, centre, context.clock, plan=plan, remind=remind, turn=context.beat())
+        loop.run(context.stop)
         return
 
     def make_loop(code: str, open_connection: Callable[[], Connection]) -> RuleLoop:
@@ -213,6 +217,7 @@ def rules(context: Context) -> None:
             centre,
             context.clock,
             plan=plan_for(centre),
+            remind=planner_of(centre).remind,
             batches=TURN,
             open_connection=open_connection,
             beats=False,

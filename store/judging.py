@@ -72,6 +72,8 @@ def next_look(connection: Connection, centre: str) -> datetime | None:
             f"(select look_at from {table} where centre = %(centre)s and look_at is not null order by look_at limit 1)"
             for table, _ in _TABLES.values()
         )
+        + " union all (select remind_at from finding where centre = %(centre)s and remind_at is not null"
+        " order by remind_at limit 1)"
         + ") as soonest",
         {"centre": centre},
     ).fetchone()
