@@ -147,11 +147,13 @@ def broken_pictures(connection: Connection) -> Iterable[str]:
     for name, finding in rows:
         yield f"picture {name} of finding {finding}: its bytes are not what its name says"
     missing = connection.execute(
-        # What the chain linked and nobody deleted has to be there.
+        # What the chain linked is there, or the chain says that it was deleted.
         "select e.finding_id, e.seq, x.p ->> 'sha256' from evidence e"
         " cross join lateral jsonb_array_elements(e.body::jsonb -> 'payload' -> 'pictures') as x (p)"
         " left join evidence_picture p on p.sha256 = decode(x.p ->> 'sha256', 'hex')"
-        " where e.kind = 'picture.linked' and (p.sha256 is null or (p.content is null and p.deleted_reason is null)) limit 20"
+        " where e.kind = 'picture.linked' and p.content is null and not exists (select 1 from evidence d"
+        "   where d.finding_id = e.finding_id and d.kind = 'picture.deleted'"
+        "     and d.body::jsonb -> 'payload' -> 'pictures' ? (x.p ->> 'sha256')) limit 20"
     )
     for finding, seq, name in missing:
         yield f"picture {name} of finding {finding}: row {seq} knows it, and it is not there"
