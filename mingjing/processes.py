@@ -271,17 +271,20 @@ def sender(context: Context) -> None:
 
 
 def wall(context: Context) -> None:
-    """The wall, with the page behind the links of the messages."""
+    """The wall, with the page behind the links of the messages and the inspectors' desk."""
     from alerts.ack_app import create_ack_app
+    from dashboard.desk.app import create_desk
     from dashboard.province_server import create_province
     from dashboard.province_source import ProvinceSource
     from dashboard.server import create_wall, run_wall
     from dashboard.source import StoreSource
     from dashboard.switchboard import Switchboard
+    from mingjing.desk.wiring import make_desk
     from mingjing.health import WithHealth
 
     settings, dsn, centres, clock = context.settings, context.dsn, context.centres, context.clock
-    mounts, turn = {"/ack": create_ack_app(dsn, clock)}, context.beat("reader")
+    desk, close_desk = make_desk(context)
+    mounts, turn = {"/ack": create_ack_app(dsn, clock), "/desk": create_desk(desk)}, context.beat("reader")
     # A hundred walls, yet few connections: they borrow them for a reading. One wall has its own.
     board = Switchboard(dsn)
     if centres.only is not None:
@@ -303,6 +306,7 @@ def wall(context: Context) -> None:
         run_wall(app, host=settings.wall_host, port=settings.wall_port, stop_event=context.stop)
     finally:
         board.close()
+        close_desk()
 
 
 def gateway(context: Context) -> None:

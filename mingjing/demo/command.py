@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from dashboard.desk.accounts import Account, AccountRole, hash_password, write_account
 from domain.centre import load_centre
 from domain.working_time import Calendar
 from mingjing.clocks import WorkdayClock, latest_working_morning
@@ -24,6 +25,12 @@ from mingjing.system import keep_running, say, system_children, write_secret
 HOST = "127.0.0.1"
 #: Real seconds between two notes of the simulated time; after a crash the demo goes on this much later.
 CLOCK_NOTED_EVERY = 10.0
+#: Files of the desk's sign-in beside the other secrets, and who may sign in: account, role, invented person.
+DESK_ACCOUNTS, DESK_PASSWORD = "desk-accounts", "desk-password"
+DESK_PEOPLE: tuple[tuple[str, AccountRole, str], ...] = (
+    ("jiancha", "inspector", "j1"),
+    ("lingdao", "director", "l1"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,7 @@ def run_demo(options: DemoOptions) -> None:
     with FolderLock(data) as lock:
         for port in range(options.port, options.port + 3):
             check_port(HOST, port, option="--port (or make demo PORT=…)")
+        new = not (data / "secrets" / DESK_PASSWORD).exists()
         settings = prepare(options, data)
         notes = ClockNotes(data / "demo.json", load_centre(settings.centre_file).working_time)
         clock = notes.go_on(options.speed)
@@ -58,7 +66,7 @@ def run_demo(options: DemoOptions) -> None:
                 _clean(os.environ),
                 lock,
                 housekeeping=lambda: notes.save(clock.now()),
-                when_up=lambda seconds: _say_when_up(settings, seconds),
+                when_up=lambda seconds: _say_when_up(settings, seconds, new=new),
             )
         finally:
             notes.save(clock.now(), clean=True)
@@ -79,6 +87,7 @@ def prepare(options: DemoOptions, data: Path) -> Settings:
     write_centre(centre_file, make_centre(options.windows, options.cameras, hidden, options.speed))
     write_secret(hidden / "api-keys", f"demo:{secrets.token_urlsafe(24)}\n")
     write_secret(hidden / "gateway")
+    write_desk_accounts(hidden)
     return load_settings(
         data=data,
         centre=centre_file,
@@ -90,12 +99,25 @@ def prepare(options: DemoOptions, data: Path) -> Settings:
         gateway_query_url=f"http://{HOST}:{options.port + 2}/messages/{{key}}",
         gateway_secret_file=hidden / "gateway",
         api_keys_file=hidden / "api-keys",
+        desk_accounts_file=hidden / DESK_ACCOUNTS,
+        desk_trusted_header="",
         # The demo is whole in its folder, whatever the environment says of another system.
         broker="",
         database="",
         base_url="",
         ack_secret_file=hidden / "ack",
     )
+
+
+def write_desk_accounts(hidden: Path) -> None:
+    """Invented people who may sign in at the desk, made once, with one password that only this folder knows."""
+    if (hidden / DESK_ACCOUNTS).exists():
+        return
+    password = hidden / DESK_PASSWORD
+    write_secret(password, secrets.token_urlsafe(12))
+    kept = hash_password(password.read_text("utf-8"))
+    for name, role, person in DESK_PEOPLE:
+        write_account(hidden / DESK_ACCOUNTS, Account(name, role, kept, person))
 
 
 class ClockNotes:
@@ -160,10 +182,15 @@ def _say_start(options: DemoOptions, settings: Settings) -> None:
     )
 
 
-def _say_when_up(settings: Settings, seconds: float) -> None:
+def _say_when_up(settings: Settings, seconds: float, *, new: bool) -> None:
     address = f"http://{HOST}:{settings.wall_port}/"
+    kept = settings.data / "secrets" / DESK_PASSWORD
+    # Once: what is printed at every start ends up in a picture of the terminal.
+    password = kept.read_text("utf-8") if new else f"见 see {kept}"
     say(
-        f"\n  [bold green]{address}[/bold green]   （{seconds:.0f} 秒 s）\n\n"
+        f"\n  [bold green]{address}[/bold green]   （{seconds:.0f} 秒 s）\n"
+        f"  [bold green]{address}desk/[/bold green]   监察员工作台 the inspectors' desk\n"
+        f"  账号 accounts jiancha（监察员 inspector）、lingdao（中心领导 director） · 密码 password {password}\n\n"
         "  请看 What to look at（模拟时间一秒为一分钟 a real second is a minute）\n"
         "  · 大屏：每个窗口一盏灯，灯、词、形、原因、时长。 The wall: one light a window, with its reason.\n"
         "  · 上午 9:36，2号窗口人员离岗：10 分钟预警、15 分钟黄牌、30 分钟红牌，返岗即恢复。\n"
