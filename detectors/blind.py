@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from detectors.camera_picture import unfit_claims
 from detectors.subject_events import soonest
 from detectors.verdict import Claim, Verdict, cast_shadow, overdue, settle
 from domain.centre import Centre
@@ -130,7 +131,8 @@ def judge_camera(camera: str, down: Sequence[PresenceSpan], centre: Centre, now:
     """``camera.down``: a camera that says it delivers nothing, for so many minutes of open hours. Pure.
 
     Args:
-        down: the spans in which it said so (``state`` unknown, with the reason), ``until`` None while it goes on.
+        down: the spans in which it said so (``state`` unknown, with the reason), ``until`` None while it goes on; and those
+            in which its picture was unfit (``state`` present, with the reason), see :mod:`detectors.camera_picture`.
     """
     now = now.astimezone(UTC)
     rules, calendar = centre.rules.blind or BlindSettings(), centre.working_time
@@ -152,6 +154,7 @@ def judge_camera(camera: str, down: Sequence[PresenceSpan], centre: Centre, now:
         }
         until = None if span.until is None or span.until > now else span.until.astimezone(UTC)
         claims += overdue(CAMERA, "notice", due, until, provisional=False, explain=partial(dict, row))
+    claims += unfit_claims(camera, down, centre, now)
     findings, ahead = settle(
         claims,
         now,
@@ -159,7 +162,7 @@ def judge_camera(camera: str, down: Sequence[PresenceSpan], centre: Centre, now:
         subject=f"camera:{camera}",
         window_at=lambda _: windows[0] if len(windows) == 1 else None,
     )
-    status = {"down": any(f.state == "open" for f in findings)}
+    status = {"down": any(f.state == "open" and f.rule == CAMERA for f in findings)}
     return _in_its_place(Verdict(tuple(findings), soonest(ahead), status), rules)
 
 

@@ -115,6 +115,13 @@ NAMES: dict[str, tuple[str, str]] = {
     "calendar.missing": ("工作日历缺失", "calendar missing"),
     "rule.stopped": ("监察规则停止产出", "a rule has stopped"),
     "camera.down": ("摄像头无画面", "camera delivers nothing"),
+    "camera.frozen": ("摄像头画面冻结", "camera picture is frozen"),
+    "camera.dark": ("摄像头画面过暗", "camera picture is dark"),
+    "camera.flat": ("摄像头画面无内容", "camera picture shows nothing"),
+    "camera.covered": ("摄像头被遮挡", "camera is covered"),
+    "camera.blurred": ("摄像头画面模糊", "camera picture is blurred"),
+    "camera.moved": ("摄像头已移位", "camera was moved"),
+    "camera.light": ("摄像头光线骤变", "light of the camera keeps jumping"),
 }
 
 

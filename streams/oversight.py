@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from detectors.blind import Report, down_spans, judge_calendar, judge_camera, needed_years
+from detectors.camera_picture import FAULTS, unfit_spans
 from detectors.production import PRODUCERS, judge_family, produced_by, watched_families
 from detectors.verdict import Verdict
 from domain.centre import Centre
@@ -143,7 +144,11 @@ class Oversight:
         def look(due: Due) -> Looked:
             camera, begin = names[due.name], since[due.name]
             reports = [Report(*word) for word in words[camera]]
-            spans = down_spans(camera, [*_from_before(stored[due.name], reports), *reports])
+            reports = [*_from_before(stored[due.name], reports), *reports]
+            spans = [
+                *down_spans(camera, reports),
+                *unfit_spans(camera, ((r.at, r.state, r.reason) for r in reports)),
+            ]
             verdict = judge_camera(camera, spans, self._centre, now)
             kept = tuple(each for each in verdict.findings if each.opened_at >= begin)
             return Looked(replace(verdict, findings=kept), begin)
@@ -159,7 +164,8 @@ def _from_before(stored: Sequence[Finding], reports: Sequence[Report]) -> list[R
         if each.state == "open" and isinstance(each.explain.get("since"), str):
             at = datetime.fromisoformat(each.explain["since"])
             if first is None or at < first:
-                found.append(Report(at, "unknown", each.explain.get("reason")))
+                state = "present" if each.rule in FAULTS.values() else "unknown"
+                found.append(Report(at, state, each.explain.get("reason")))
     return found
 
 

@@ -305,3 +305,14 @@ def test_facts_that_nobody_can_read_stop_nobody(
     assert db.execute("select failures from subject_state where subject = 'rules:time_limit'").fetchone() == (
         1,
     )
+
+
+def test_a_picture_that_cannot_be_judged_has_its_own_finding(dsn: str, db: Connection) -> None:
+    tick(dsn, ON, "2026-03-03 09:00")
+    word(db, "2026-03-03 09:30", "present", "covered")
+    assert steps(tick(dsn, ON, "2026-03-03 09:34"), "camera.covered") == ["opened"]
+    db.execute("delete from observation")
+    assert steps(tick(dsn, with_rules(blind={}, complaints={}), "2026-03-03 10:00"), "camera.covered") == []
+    word(db, "2026-03-03 10:30", "present")
+    assert steps(tick(dsn, ON, "2026-03-03 10:31"), "camera.covered") == ["closed"]
+    assert said(db, "camera.down") == []
