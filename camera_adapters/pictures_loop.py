@@ -213,6 +213,10 @@ class PictureLoop:
                 return content
         return None
 
+    def find(self, sha256: str) -> list[Path]:
+        """Where a picture lies."""
+        return sorted(self.folder.glob(f"*/*/*/{sha256}.jpg"))
+
     def size(self, key: Key, day: date, *, over: bool = False) -> int:
         """Bytes of the pictures of a day; counted once of a day that is over: a month of a thousand cameras is 75 million."""
         folder = self.folder_of(key) / day.isoformat()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from mingjing.camera.pictures import deletions_command, pictures_command
+
 camera_app = typer.Typer(
     help="摄像机 · What an operator does about cameras.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -12,3 +14,7 @@ camera_app = typer.Typer(
 @camera_app.callback()
 def _group() -> None:
     """A group, however few commands it has."""
+
+
+camera_app.command("pictures")(pictures_command)
+camera_app.command("deletions")(deletions_command)
