@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 
 from camera_adapters.media import Decoded, Media
-from detectors.presence.person_detector import PersonNet
+from detectors.presence.nets.net import PersonNet
 from detectors.presence.picture import Image, Picture
 from detectors.presence.watcher import PostWatcher
 from mingjing.models import choose_net

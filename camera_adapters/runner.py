@@ -25,7 +25,8 @@ from camera_adapters.sites import Member, Sites, site_of
 from camera_adapters.slot import Slot
 from camera_adapters.source import Source
 from camera_adapters.station import OnLook, Station, Timebase
-from detectors.presence.person_detector import PersonNet
+from detectors.presence.asking import run_together
+from detectors.presence.nets.net import PersonNet
 from detectors.presence.picture import Picture
 from detectors.presence.posts import Post
 from detectors.presence.watcher import PostWatcher
@@ -41,6 +42,8 @@ Publish = Callable[[list[Observation]], object]
 Spawn = Callable[[str, Callable[[], None]], object]
 LEAST_LOOKS = 5
 """A state rests on at least as many looks, however slow they come."""
+KEPT_ANSWER = 10.0
+"""Seconds for which an answer of the person detector holds at most while the post looks the same."""
 KEPT = 20_000
 """Observations kept while the log cannot take them; after that the oldest are given up, counted and logged."""
 _PAUSE = 0.25
@@ -189,12 +192,13 @@ class CameraRunner:
     def step(self, share: Sequence[Posting]) -> float:
         """Does what is due for a share of the cameras; returns the real seconds until something is due again."""
         found: list[Observation] = self.sites.step() if share is self.shares[0] else []
-        for posting in share:
-            try:
-                found += posting.station.step()
-            except Exception:
+        results = run_together([posting.station.stepping() for posting in share])
+        for posting, result in zip(share, results, strict=True):
+            if isinstance(result, Exception):
                 # One camera's picture must not stop the looks at all others; its posts become unknown by themselves.
-                log.exception("camera %s: the look failed", posting.name)
+                log.error("camera %s: the look failed", posting.name, exc_info=result)
+            else:
+                found += result
         self.outlet.put(found)
         return min([_PAUSE, *(posting.station.wait() for posting in share)])
 
@@ -222,7 +226,17 @@ class CameraRunner:
         simulated = factory.is_simulated(camera)
         period = factory.look_period(camera, self._clock)
         fresh = max(presence.fresh, 4 * period) if simulated else presence.fresh
-        posts = [Post(post.name, tuple(post.polygon)) for post in camera.posts]
+        posts = [
+            Post(
+                post.name,
+                tuple(post.polygon),
+                public=tuple(post.public) if post.public else None,
+                required=post.required,
+            )
+            for post in camera.posts
+        ]
+        # What the person detector said is kept as long as a picture is, but a clerk at work is looked at every 10 s.
+        longest = min(presence.fresh, KEPT_ANSWER)
         watcher = PostWatcher(
             posts,
             net,
@@ -231,6 +245,8 @@ class CameraRunner:
             nobody=quiet_hours(centre, (post.window for post in camera.posts), self._clock),
             keeper=self._memory(watched, posts),
             hidden=[*camera.blackout, *(post.public for post in camera.posts if post.public)],
+            longest=longest,
+            settled=longest,
         )
         show_operator_pictures(camera, watcher)
         slot, site = Slot(), site_of(centre.centre.id, camera)

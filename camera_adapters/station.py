@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from camera_adapters.reader import Link
 from camera_adapters.slot import Slot
 from camera_adapters.source import Frame
+from detectors.presence.asking import Asking, run_alone
 from detectors.presence.picture import Picture
 from detectors.presence.state import PostState
 from detectors.presence.watcher import PostWatcher
-from domain.centre import Camera
+from domain.centre import Camera, Post
 from domain.clock import Clock
 from domain.observations import Observation
 
@@ -21,6 +22,8 @@ OnLook = Callable[[Frame | None, Sequence[PostState], str | None], object]
 
 SUMMARY_EVERY = 15.0
 """Seconds of the house's clock."""
+TOGETHER = 0.02
+"""Part of its period by which a look may come early."""
 _PASSING_REASONS = frozenset({"few_looks", "low_score", "passing", "restart"})
 """Ways of not being sure that take turns within seconds; changes among them are not worth a message."""
 
@@ -102,25 +105,32 @@ class Station:
 
     def step(self) -> list[Observation]:
         """Looks if a look is due; returns what is to be published."""
+        return run_alone(self.stepping())
+
+    def stepping(self) -> Asking[list[Observation]]:
+        """As :meth:`step`, for many cameras to ask one net together."""
         t, at = self._timebase.now(), self._clock.now()
         found: list[Observation] = []
         house = self._clock.monotonic()
         if not 0 <= house - self._summed < SUMMARY_EVERY:
             # Before the look: a summary ends where the next begins, and that look belongs to the next.
             found += self._summaries(at, house)
-        if t >= self._due or t < self._due - 2 * self._period:
-            found += self._look(t, at)
+        # Cameras that are due within moments of each other look together, and share a net's batch.
+        early = TOGETHER * self._period
+        if t >= self._due - early or t < self._due - 2 * self._period:
+            found += yield from self._look(t, at)
             self._due += self._period
-            if not t < self._due <= t + self._period:
+            if not t < self._due <= t + self._period + early:
                 # Overslept (or the clock jumped): the looks that were missed stay missing, which makes the posts
                 # unknown for as long as they count. Catching up on one and the same picture would prove nothing.
                 self.overslept += self._due < t
                 self._due = t + self._period
         return found
 
-    def _look(self, t: float, at: datetime) -> list[Observation]:
+    def _look(self, t: float, at: datetime) -> Asking[list[Observation]]:
         self._frame = None
-        states = self._states(t)
+        states = yield from self._states(t)
+        states = [_told(state, post) for state, post in zip(states, self.camera.posts, strict=True)]
         if self._on_look is not None:
             self._on_look(self._frame, states, self._blind())
         found = self._camera_change(at)
@@ -131,17 +141,20 @@ class Station:
             self.expected += 1
             self.valid += look.seen is not None
             counts.seen += look.seen is True
-            if self._is_news(self._said[index], state):
+            said = self._said[index]
+            if self._is_news(said, state):
                 self._said[index] = state
-                since = at - timedelta(seconds=max(0.0, t - state.vouched) * self._timebase.house)
+                ago = max(0.0, t - state.vouched) * self._timebase.house
+                # The answer may be old; how many there are is known from now on.
+                since = at - timedelta(seconds=0.0 if said and _same_answer(said, state) else ago)
                 found.append(self._observation("post.state", index, state, at, since))
         return found
 
-    def _states(self, t: float) -> list[PostState]:
+    def _states(self, t: float) -> Asking[list[PostState]]:
         frame = self._slot.take()
         if frame is not None and t - frame.t <= self._fresh:
             self._newest, self._frame = frame.t, frame
-            return self._watcher.look(Picture(frame.image, t, frame.keyframe))
+            return (yield from self._watcher.looking(Picture(frame.image, t, frame.keyframe)))
         link = self._link()
         if not link.up:
             return self._watcher.miss(t, link.reason or "restart")
@@ -159,6 +172,8 @@ class Station:
 
     def _is_news(self, said: PostState | None, now: PostState) -> bool:
         if said is None or said.state != now.state:
+            return True
+        if (said.people, said.waiting) != (now.people, now.waiting):
             return True
         return said.reason != now.reason and not {said.reason, now.reason} <= _PASSING_REASONS
 
@@ -225,7 +240,19 @@ class Station:
             looks_valid=counts.valid if counts else 0,
             looks_seen=counts.seen if counts else 0,
             method=self._watcher.method,
+            people=state.people,
+            waiting=state.waiting,
         )
 
     def _id(self, what: str, at: datetime) -> str:
         return f"{self._centre}:{self.camera.id}:{what}:{at.timestamp():.6f}"
+
+
+def _told(state: PostState, post: Post) -> PostState:
+    """The state with what is worth telling: people up to as many as are needed, waiting only where nobody serves."""
+    people = min(state.people, post.required) if state.people is not None else None
+    return replace(state, people=people, waiting=state.waiting if state.state == "absent" else None)
+
+
+def _same_answer(one: PostState, other: PostState) -> bool:
+    return (one.state, one.reason) == (other.state, other.reason)

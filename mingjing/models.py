@@ -18,7 +18,8 @@ from typing import Annotated, Final
 
 import typer
 
-from detectors.presence.person_detector import PersonNet
+from detectors.presence.nets.darknet import DarknetNet
+from detectors.presence.nets.net import PersonNet
 from domain.errors import ModelError, SettingsError
 
 METHODS: Final = ("auto", "detector", "correlation")
@@ -148,7 +149,7 @@ def choose_net(
         for model in catalogue:
             trouble = problem(model, folder)
             if trouble is None:
-                net = PersonNet(folder / model.cfg.name, folder / model.weights.name)
+                net = DarknetNet(folder / model.cfg.name, folder / model.weights.name)
                 return NetChoice(net, "; ".join(damaged) or None, model.name)
             if (folder / model.weights.name).exists():
                 damaged.append(trouble)

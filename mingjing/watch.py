@@ -14,7 +14,7 @@ import typer
 
 from camera_adapters.addresses import masked, scheme_of
 from camera_adapters.media import Decoded, Media
-from detectors.presence.person_detector import PersonNet
+from detectors.presence.nets.net import PersonNet
 from detectors.presence.picture import Picture
 from detectors.presence.posts import Post
 from detectors.presence.state import PostState

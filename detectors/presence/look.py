@@ -29,6 +29,7 @@ REASONS: Final = (
     "too_small",  # a person would fill too little of the post to be told from a change of the view
     "restart",  # too few looks since the start to say anything
     "few_looks",  # some of the looks saw somebody, some did not
+    "late_detector",  # the person detector did not answer
 )
 
 
@@ -37,12 +38,15 @@ class Look:
     """One look at one post.
 
     ``seen`` is True, False or None (no valid sample, then ``reason`` is one of REASONS). ``score`` is 0 … 1: the
-    detector's confidence, or the share of the post that differs from its empty picture.
+    detector's confidence, or the share of the post that differs from its empty picture. ``people`` are those counted at
+    the post, ``waiting`` whether somebody stands at its public side; None: this way of seeing does not tell.
     """
 
     seen: bool | None
     score: float = 0.0
     reason: str | None = None
+    people: int | None = None
+    waiting: bool | None = None
 
     def __post_init__(self) -> None:
         if (self.seen is None) != (self.reason is not None):

@@ -44,3 +44,8 @@ class PassingFilter:
         moved = abs((box[0] + box[2] / 2) - (first[0] + first[2] / 2))
         width = max(box[2], first[2])
         return moved / width > PACE * (t - began) / SPAN
+
+    def stay(self, t: float) -> None:
+        """Notes that whoever is there has not moved, at ``t``, when nobody looked for him."""
+        if self._trail:
+            self.step(t, self._trail[-1][1])

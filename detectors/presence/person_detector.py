@@ -1,26 +1,28 @@
-"""Seeing people: YOLO-Fastest (Darknet) through OpenCV's dnn module."""
+"""Seeing people at posts, with any net that finds people."""
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.presence.asking import Asking, NoAnswerError, Question, run_alone
 from detectors.presence.departure import DepartureCheck
 from detectors.presence.look import Look
+from detectors.presence.nets.net import Person, PersonNet
 from detectors.presence.passing import PassingFilter
 from detectors.presence.picture import Image, Picture, Shift
-from detectors.presence.posts import Box, PostMap
-from domain.errors import ModelError
+from detectors.presence.posts import Place, PostMap
 
-INPUT_SIZE = 320
+log = logging.getLogger(__name__)
+
 SEEN_SCORE = 0.2
-"""From here on a box is a person (the figure the net was measured with)."""
+"""From here on a box is a person (the figure YOLO-Fastest was measured with; other nets' scores are put on its scale)."""
 DOUBT_SCORE = 0.06
 """Below this nobody is there; between the two the look has no answer. On empty posts of the recorded clips the best box
 stays under 0.02 in every light, on degraded pictures of people it seldom falls so low."""
@@ -31,55 +33,6 @@ NOISY, BLOCKY, POOR_DOUBT_SCORE, TOGETHER = 4.0, 2.0, 0.025, 0.7
 12 and less) any box at all is a doubt, and the second opinion is asked on the mean of the last TOGETHER seconds."""
 QUIET_LOOKS = 3
 """A post that both opinions called empty so many times in a row gets the second one only at every third look."""
-NMS_OVERLAP = 0.45
-_PERSON_CLASS = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """A person found in a picture: the box in 0 … 1 of its size, and the score."""
-
-    box: Box
-    score: float
-
-
-class PersonNet:
-    """A Darknet net that finds people. Not safe to use from two threads at once.
-
-    Raises:
-        ModelError: the files are not a net that OpenCV can read.
-    """
-
-    def __init__(self, cfg: Path, weights: Path) -> None:
-        try:
-            text, blob = cfg.read_text(encoding="ascii"), weights.read_bytes()
-            # OpenCV drops boxes under the `thresh` of the cfg (0.2 by default) before we see them;
-            # we need the weak ones to tell "nobody" from "not sure".
-            text = text.replace("[yolo]", "[yolo]\nthresh=0.02")
-            buffers = [np.frombuffer(part, dtype=np.uint8) for part in (text.encode("ascii"), blob)]
-            self._net = cv2.dnn.readNetFromDarknet(buffers[0], buffers[1])
-            self._outputs = self._net.getUnconnectedOutLayersNames()
-            self.find(np.zeros((INPUT_SIZE, INPUT_SIZE, 3), dtype=np.uint8))
-        except (OSError, UnicodeDecodeError, cv2.error, IndexError, ValueError) as error:
-            raise ModelError(f"{weights.name} and {cfg.name} are not a net that OpenCV can read") from error
-
-    def find(self, image: Image) -> list[Person]:
-        """People in an image (height × width × 3, BGR, uint8), weak ones (score ≥ 0.02) included, best first."""
-        blob = cv2.dnn.blobFromImage(image, 1 / 255, (INPUT_SIZE, INPUT_SIZE), swapRB=True)
-        self._net.setInput(blob)
-        rows = np.concatenate(self._net.forward(self._outputs))
-        scores = rows[:, 5 + _PERSON_CLASS]
-        rows, scores = rows[scores > 0.02], scores[scores > 0.02]
-        boxes = np.column_stack(
-            [rows[:, 0] - rows[:, 2] / 2, rows[:, 1] - rows[:, 3] / 2, rows[:, 2], rows[:, 3]]
-        )
-        # NMSBoxes compares in whole pixels of nothing in particular: give it the net's own.
-        kept = cv2.dnn.NMSBoxes((boxes * INPUT_SIZE).tolist(), scores.tolist(), 0.02, NMS_OVERLAP)
-        return [
-            Person(box=(x, y, w, h), score=float(scores[i]))
-            for i in np.asarray(kept, dtype=int).reshape(-1)
-            for x, y, w, h in [[float(v) for v in boxes[i]]]
-        ]
 
 
 class PersonDetector:
@@ -104,12 +57,21 @@ class PersonDetector:
         """The people of the last look, boxes as they lie in the view the posts were drawn on."""
 
     def look(self, picture: Picture, shift: Shift = (0.0, 0.0)) -> Sequence[Look]:
-        size = (INPUT_SIZE, INPUT_SIZE)
-        reduced = cv2.resize(picture.image, size, interpolation=cv2.INTER_AREA)
-        plain = stretched(np.asarray(reduced, dtype=np.uint8))
+        return run_alone(self.looking(picture, shift))
+
+    def looking(self, picture: Picture, shift: Shift = (0.0, 0.0)) -> Asking[Sequence[Look]]:
+        """As :meth:`look`, with the net's answers handed in. A net that fails makes every look ``late_detector``."""
+        try:
+            return (yield from self._looking(picture, shift))
+        except NoAnswerError as error:
+            log.warning("the person detector did not answer: %s", error)
+            return [Look(None, 0.0, "late_detector") for _ in self._posts.posts]
+
+    def _looking(self, picture: Picture, shift: Shift) -> Asking[Sequence[Look]]:
+        plain = stretched(self._net.fit(picture.image))
         # The posts were drawn on the first view; where the camera has shifted since, so has everybody in it.
         right, down = shift[0] / picture.small.shape[1], shift[1] / picture.small.shape[0]
-        people = self._find(plain, right, down)
+        people = _moved_back((yield Question(self._net, plain)), right, down)
         best = self._best(people)
         poor = noise_of(plain) > NOISY or blockiness_of(picture.grey) > BLOCKY
         doubt = POOR_DOUBT_SCORE if poor else DOUBT_SCORE
@@ -120,13 +82,31 @@ class PersonDetector:
             # Noise is another one in every picture, people are not.
             base = np.mean([image for _, image in self._recent], axis=0) if poor else plain
             softened = np.asarray(cv2.medianBlur(base.astype(np.uint8), 5), dtype=np.uint8)
-            second = [Person(p.box, SECOND_WEIGHT * p.score) for p in self._find(softened, right, down)]
+            answer = [Person(p.box, SECOND_WEIGHT * p.score) for p in (yield Question(self._net, softened))]
+            second = _moved_back(answer, right, down)
             people = people + second
             best = [_better(a, b) for a, b in zip(best, self._best(second), strict=True)]
         for index, person in enumerate(best):
             self._quiet[index] = self._quiet[index] + 1 if person is None or person.score < doubt else 0
         self.people = [person for person in people if person.score >= SEEN_SCORE]
-        return [self._answer(index, person, doubt, picture, shift) for index, person in enumerate(best)]
+        looks = [self._answer(index, person, doubt, picture, shift) for index, person in enumerate(best)]
+        return self._counted(looks)
+
+    def _counted(self, looks: Sequence[Look]) -> list[Look]:
+        """The looks with how many are at each post, and whether somebody is at its public side."""
+        places = self._places(self.people)
+        done = []
+        for index, (post, look) in enumerate(zip(self._posts.posts, looks, strict=True)):
+            there = sum(place.counts and index in place.posts for place in places)
+            people = None if look.seen is None else max(1, there) if look.seen else 0
+            waiting = any(index in place.public for place in places) if post.public else None
+            done.append(replace(look, people=people, waiting=waiting))
+        return done
+
+    def stay(self, t: float) -> None:
+        """Notes that at ``t`` everybody was still where the last look saw him."""
+        for passing in self._passing:
+            passing.stay(t)
 
     def _in_doubt(self, best: Sequence[Person | None]) -> bool:
         """Whether a second opinion is wanted: not at every look where a post has long been empty without any doubt."""
@@ -136,17 +116,13 @@ class PersonDetector:
             for person, quiet in zip(best, self._quiet, strict=True)
         )
 
-    def _find(self, image: Image, right: float, down: float) -> list[Person]:
-        return [
-            Person((x - right, y - down, w, h), person.score)
-            for person in self._net.find(image)
-            for x, y, w, h in [person.box]
-        ]
+    def _places(self, people: Sequence[Person]) -> list[Place]:
+        return self._posts.places([p.box for p in people], [p.score for p in people])
 
     def _best(self, people: Sequence[Person]) -> list[Person | None]:
         best: list[Person | None] = [None] * len(self._posts.posts)
-        for person, posts in zip(people, self._posts.assign([p.box for p in people]), strict=True):
-            for index in posts:
+        for person, place in zip(people, self._places(people), strict=True):
+            for index in place.posts:
                 best[index] = _better(best[index], person)
         return best
 
@@ -162,6 +138,12 @@ class PersonDetector:
         if score >= doubt or self._departure[index].still_there(picture, shift):
             return Look(None, score, "low_score")
         return Look(False, score)
+
+
+def _moved_back(people: Sequence[Person], right: float, down: float) -> list[Person]:
+    return [
+        Person((x - right, y - down, w, h), person.score) for person in people for x, y, w, h in [person.box]
+    ]
 
 
 def stretched(image: Image) -> Image:

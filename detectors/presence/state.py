@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass
+from math import ceil
 
 from detectors.presence.look import Look
 from domain.observations import PostState as StateName
@@ -38,7 +39,8 @@ class Thresholds:
 @dataclass(frozen=True, slots=True)
 class PostState:
     """What can be said about a post at ``t``; ``reason`` only when unknown. ``since`` is when this was first said,
-    ``vouched`` the earliest look (≤ since) that already showed it."""
+    ``vouched`` the earliest look (≤ since) that already showed it. ``people``: how many at least, while present, where
+    the looks count; ``waiting``: whether somebody stands at the public side, where that is looked at."""
 
     state: StateName
     reason: str | None
@@ -46,6 +48,8 @@ class PostState:
     t: float
     since: float
     vouched: float
+    people: int | None = None
+    waiting: bool | None = None
 
 
 class StateMachine:
@@ -67,13 +71,15 @@ class StateMachine:
         self._known: StateName = "unknown"
         self._said: PostState | None = None
         self._began: float | None = None
+        self._people: int | None = None
+        self._waiting: bool | None = None
 
     def tick(self, t: float, look: Look) -> PostState:
         """Takes the look made at ``t`` (monotonic seconds; one without an answer for a picture that did not come)."""
         if self._looks and t < self._looks[-1][0]:
             # A clock that runs backwards proves that nothing older can be relied on.
             self._looks.clear()
-            self._said = None
+            self._said = self._people = self._waiting = None
         if self._began is None:
             self._began = t
         self._looks.append((t, look))
@@ -85,7 +91,9 @@ class StateMachine:
         same = self._said is not None and (self._said.state, self._said.reason) == (name, reason)
         since = self._said.since if same and self._said else t
         vouched = self._said.vouched if same and self._said else self._first_proof(name)
-        self._said = PostState(name, reason, look.score, t, since, vouched)
+        self._people = self._count() if name == "present" else None
+        self._waiting = self._anybody_waiting()
+        self._said = PostState(name, reason, look.score, t, since, vouched, self._people, self._waiting)
         return self._said
 
     def _judge(self, last: Look) -> tuple[StateName, str | None]:
@@ -104,6 +112,26 @@ class StateMachine:
         if reasons:
             return "unknown", self._commonest(reasons, last)
         return "unknown", "restart" if self._known == "unknown" and not any(valid) else "few_looks"
+
+    def _count(self) -> int | None:
+        """As many as ``present`` of the looks saw; once counted they stay until as many did not."""
+        counts = sorted((look.people for _, look in self._looks if look.people is not None), reverse=True)
+        if not counts:
+            return None
+        # The number that at least this share of the looks reached.
+        sure = counts[ceil(self._limits.present * len(counts)) - 1]
+        lasting = counts[max(1, ceil((1 - self._limits.present) * len(counts))) - 1]
+        return max(1, sure if self._people is None else min(max(self._people, sure), lasting))
+
+    def _anybody_waiting(self) -> bool | None:
+        """As sure as the post itself: between the two shares it stays what it was; half the looks must tell."""
+        told = [look.waiting for _, look in self._looks if look.waiting is not None]
+        if 2 * len(told) < len(self._looks) or not told:
+            return None
+        share = sum(told) / len(told)
+        if share >= self._limits.present:
+            return True
+        return False if share < self._limits.absent else self._waiting
 
     def _first_proof(self, name: StateName) -> float:
         """The first look of the window that agrees, after the last one that contradicts."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from detectors.presence.asking import Asking, run_alone
+from detectors.presence.cadence import DetectorByCadence
 from detectors.presence.correlation import EmptyPostCorrelation
 from detectors.presence.empty_scene import STILL
 from detectors.presence.health import CameraHealth, Health
 from detectors.presence.look import Look
-from detectors.presence.person_detector import PersonDetector, PersonNet
+from detectors.presence.nets.net import PersonNet
+from detectors.presence.person_detector import PersonDetector
 from detectors.presence.picture import Picture
-from detectors.presence.posts import Post, PostMap
+from detectors.presence.posts import Point, Post, PostMap
 from detectors.presence.references import Keeper
 from detectors.presence.state import PostState, StateMachine, Thresholds
 
@@ -29,6 +32,8 @@ class PostWatcher:
         nobody: whether by the calendar nobody can be there now; then what stands unmoved is learned as the empty post.
         keeper: where what was learned is kept over a restart.
         still: seconds without motion for that.
+        longest, settled: seconds for which the net's answer is kept, see :class:`~detectors.presence.cadence.DetectorByCadence`.
+        hidden: areas of which nothing may be kept (public sides, what is blacked out).
     """
 
     def __init__(
@@ -42,24 +47,42 @@ class PostWatcher:
         nobody: Callable[[], bool] = lambda: False,
         keeper: Keeper | None = None,
         still: float = STILL,
+        hidden: Sequence[Sequence[Point]] = (),
+        longest: float = 1.0,
+        settled: float = 0.0,
     ) -> None:
         self.posts = tuple(posts)
         self.health = Health(None)
         self.looks: Sequence[Look] = ()
         """The last looks, before they were weighed into a state."""
         self._nobody = nobody
-        self._camera = CameraHealth(posts)
+        self._camera = CameraHealth(posts, hidden, keeper)
         self._correlation = EmptyPostCorrelation(posts, keeper, still)
-        self._detector = PersonDetector(PostMap(posts), net) if net else None
+        self._detector = (
+            DetectorByCadence(
+                self.posts,
+                PersonDetector(PostMap(posts), net),
+                self._correlation,
+                longest=longest,
+                settled=settled,
+            )
+            if net
+            else None
+        )
         self._states = [StateMachine(window, period, thresholds) for _ in posts]
+
+    @property
+    def asked(self) -> tuple[int, int]:
+        """At how many looks the net was asked, and how many there were at which it could have been."""
+        return (self._detector.asked, self._detector.looked) if self._detector else (0, 0)
 
     @property
     def method(self) -> str:
         return self._detector.name if self._detector else self._correlation.name
 
-    def learn_empty(self, picture: Picture, index: int) -> None:
+    def learn_empty(self, picture: Picture, index: int, by: str = "") -> None:
         """Takes the picture as one of post ``index`` with nobody there (the operator says so)."""
-        self._correlation.learn_empty(picture, index)
+        self._correlation.learn_empty(picture, index, by=by)
 
     def keyframe(self, picture: Picture) -> None:
         """Takes a keyframe that is not looked at; helps to notice a frozen source."""
@@ -67,11 +90,15 @@ class PostWatcher:
 
     def look(self, picture: Picture) -> list[PostState]:
         """Looks at every post; the states come in the order of the posts."""
+        return run_alone(self.looking(picture))
+
+    def looking(self, picture: Picture) -> Asking[list[PostState]]:
+        """As :meth:`look`, for many cameras to ask one net together."""
         self.health = self._camera.check(picture)
         if self.health.reason is not None:
             return self.miss(picture.t, self.health.reason)
         if self._detector:
-            self.looks = self._detector.look(picture, self.health.shift)
+            self.looks = yield from self._detector.looking(picture, self.health.shift, self._nobody())
         else:
             self.looks = self._correlation.look(picture, self.health.shift, self._nobody())
         return self._weigh(picture.t)
@@ -82,6 +109,8 @@ class PostWatcher:
 
     def miss(self, t: float, reason: str) -> list[PostState]:
         """Notes that at ``t`` there was nothing to look at."""
+        if self._detector:
+            self._detector.forget()
         self.looks = [Look(None, 0.0, reason) for _ in self.posts]
         return self._weigh(t)
 

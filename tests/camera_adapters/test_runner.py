@@ -164,8 +164,11 @@ class FakeWatcher(PostWatcher):
 
     sees = True
 
-    def look(self, picture):
-        self.looks = [Look(self.sees, 0.9 if self.sees else 0.0)]
+    people = waiting = None
+
+    def looking(self, picture):
+        yield from ()
+        self.looks = [Look(self.sees, 0.9 if self.sees else 0.0, None, self.people, self.waiting)]
         return self._weigh(picture.t)
 
 
@@ -434,9 +437,10 @@ def test_one_broken_station_does_not_stop_the_others(caplog):
     play, posting = run_hall(hall)
 
     def broken():
+        yield from ()
         raise RuntimeError("no such thing")
 
-    posting.station.step = broken
+    posting.station.stepping = broken
     play(0.5)
     assert "the look failed" in caplog.text
 

@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from detectors.presence.departure import DepartureCheck
+from detectors.presence.nets.darknet import DarknetNet
+from detectors.presence.nets.net import Person
 from detectors.presence.passing import PassingFilter
-from detectors.presence.person_detector import Person, PersonDetector, PersonNet, blockiness_of, noise_of
+from detectors.presence.person_detector import PersonDetector, blockiness_of, noise_of
 from detectors.presence.picture import Picture
 from detectors.presence.posts import Post, PostMap
 from detectors.presence.watcher import PostWatcher
@@ -25,10 +27,16 @@ class FakeNet:
         self.answers = list(answers)
         self.asked = 0
 
-    def find(self, image):
-        self.asked += 1
-        answer = self.answers[min(self.asked, len(self.answers)) - 1]
-        return [Person(HERE, answer)] if answer else []
+    def fit(self, image):
+        return image
+
+    def find(self, images):
+        found = []
+        for _ in images:
+            self.asked += 1
+            answer = self.answers[min(self.asked, len(self.answers)) - 1]
+            found.append([Person(HERE, answer)] if answer else [])
+        return found
 
 
 def look(*scores, image=None):
@@ -123,9 +131,9 @@ def test_slow_looks_never_call_anybody_passing():
 
 
 @pytest.fixture(scope="module")
-def net(shared_data: Path) -> PersonNet:
+def net(shared_data: Path) -> DarknetNet:
     folder = shared_data / "models"
-    return PersonNet(folder / "yolo-fastest-1.1_body.cfg", folder / "yolo-fastest-1.1_body.weights")
+    return DarknetNet(folder / "yolo-fastest-1.1_body.cfg", folder / "yolo-fastest-1.1_body.weights")
 
 
 def footage_posts(path: Path) -> list[Post]:
@@ -201,6 +209,6 @@ def test_files_that_are_no_net_are_refused(tmp_path):
     cfg.write_text("[net]\nwidth=1\n")
     weights.write_bytes(b"nothing")
     with pytest.raises(ModelError, match=r"a\.weights and a\.cfg are not a net"):
-        PersonNet(cfg, weights)
+        DarknetNet(cfg, weights)
     with pytest.raises(ModelError):
-        PersonNet(tmp_path / "no.cfg", weights)
+        DarknetNet(tmp_path / "no.cfg", weights)
