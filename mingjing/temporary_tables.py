@@ -14,7 +14,7 @@ from typing import Any
 from domain.errors import StoreError
 
 #: Kibibytes of the temporary file that are held in memory: the pages used last.
-CACHE = 8_192
+CACHE = 4_096
 
 _SETTINGS = ("pragma journal_mode = off", "pragma synchronous = off")
 
