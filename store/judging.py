@@ -73,8 +73,7 @@ def next_look(connection: Connection, centre: str) -> datetime | None:
             for table, _ in _TABLES.values()
         )
         + " union all (select remind_at from finding where centre = %(centre)s and remind_at is not null"
-        " order by remind_at limit 1)"
-        + ") as soonest",
+        " order by remind_at limit 1)" + ") as soonest",
         {"centre": centre},
     ).fetchone()
     return None if row is None else row[0]
@@ -183,7 +182,7 @@ def presence_spans(
 ) -> dict[str, list[PresenceSpan]]:
     """The spans of each window's posts that reach beyond its moment."""
     rows = connection.execute(
-        "select window_id, camera, post, state, p.since, until, reason, seen_at"
+        "select window_id, camera, post, state, p.since, until, reason, seen_at, people, waiting"
         " from unnest(%s::text[], %s::timestamptz[]) as u (w, since)"
         " join presence_span p on p.centre = %s and p.window_id = w and (until is null or until >= u.since)"
         " order by p.since",

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from domain.centre import Centre
 from domain.observations import Observation
 from store.aggregates import note_late
+from store.blindness import mark_cameras
 from store.connection import Connection
 from store.ingest import WriteResult
 from store.sources import note_sources
@@ -24,7 +25,9 @@ NO_PICTURE = ("no_frame", "stale", "restart", "refused", "unauthorised", "unreac
 #: What comes later than this is kept, but changes no span: the raw rows it would be folded with may be gone.
 LATEST = timedelta(days=2)
 
-_SPAN = "since, until, state, reason, seen_at, method, observation_id, observed_at"
+_SPAN = (
+    "since, until, state, reason, seen_at, method, observation_id, observed_at, people, waiting, answer_since"
+)
 
 
 def posts_of(centre: Centre) -> Posts:
@@ -57,7 +60,8 @@ def write_observations(
         fresh = _insert(connection, observations, now)
         note_late(connection, {(row.centre, row.at) for row in fresh}, now)
         note_sources(connection, "camera", _signs_of_life(fresh))
-        _write_cameras(connection, [row for row in fresh if row.kind == "camera.state"])
+        words = [row for row in fresh if row.kind == "camera.state"]
+        _write_cameras(connection, words)
         of_posts: dict[tuple[str, str, str, str], list[Observation]] = {}
         for row in fresh:
             if (
@@ -94,6 +98,8 @@ def write_observations(
             due = [_write_window(connection, *key, posts, changed=key in changed) for key in windows]
             if any(due):
                 connection.execute("select pg_notify('mingjing', 'window')")
+        if mark_cameras(connection, ((row.centre, row.camera) for row in words)):
+            connection.execute("select pg_notify('mingjing', 'window')")
     return WriteResult(len(fresh), len(observations) - len(fresh))
 
 
@@ -104,16 +110,17 @@ def _insert(connection: Connection, observations: Iterable[Observation], now: da
         [getattr(row, name) for row in ordered]
         for name in (
             "centre", "at", "observation_id", "kind", "camera", "window", "post", "state", "reason", "since", "until",
-            "score", "looks_expected", "looks_valid", "looks_seen", "method",
+            "score", "looks_expected", "looks_valid", "looks_seen", "method", "people", "waiting",
         )
     ]  # fmt: skip
     written = connection.execute(
         "insert into observation (centre, at, observation_id, kind, camera, window_id, post, state, reason, since, until,"
-        " score, looks_expected, looks_valid, looks_seen, method, received_at, department)"
+        " score, looks_expected, looks_valid, looks_seen, method, people, waiting, received_at,"
+        " department)"
         " select u.*, %s::timestamptz, d.department from unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],"
         " %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::float8[],"
-        " %s::int[], %s::int[], %s::int[], %s::text[])"
-        " as u (c, a, o, k, m, w, p, s, r, f, t, e, x, v, n, h)"
+        " %s::int[], %s::int[], %s::int[], %s::text[], %s::int[], %s::boolean[])"
+        " as u (c, a, o, k, m, w, p, s, r, f, t, e, x, v, n, h, y, b)"
         " left join window_department d on d.centre = c and d.window_id = w and d.until is null"
         " on conflict do nothing returning centre, at, observation_id",
         [now, *columns],
@@ -125,6 +132,8 @@ def _signs_of_life(observations: Iterable[Observation]) -> dict[tuple[str, str],
     """When each camera last gave a picture; a dark or covered one is one, "no picture" is none."""
     signs: dict[tuple[str, str], datetime] = {}
     for row in observations:
+        if row.kind == "site.state":
+            continue
         if row.state != "unknown" or (row.kind != "camera.state" and row.reason not in NO_PICTURE):
             key = (row.centre, row.camera)
             signs[key] = max(signs.get(key, row.at), row.at)
@@ -186,7 +195,7 @@ def _write_post(
         previous = replace(previous, until=None)  # its end is found anew
     rows = connection.execute(
         "select observation_id, kind, centre, camera, at, state, window_id, post, reason, since, until, score,"
-        " looks_expected, looks_valid, looks_seen, method from observation"
+        " looks_expected, looks_valid, looks_seen, method, people, waiting from observation"
         " where centre = %s and camera = %s and post = %s and at >= %s and kind <> 'camera.state'"
         " order by at, observation_id",
         [centre, camera, post, start],
@@ -213,10 +222,10 @@ def _insert_spans(connection: Connection, key: tuple[str, str, str, str], spans:
     for span in spans:
         connection.execute(
             f"insert into presence_span (centre, window_id, camera, post, {_SPAN})"
-            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 centre, window, camera, post, span.since, span.until, span.state, span.reason, span.seen_at, span.method,
-                span.observation_id, span.observed_at,
+                span.observation_id, span.observed_at, span.people, span.waiting, span.answer_since,
             ],
         )  # fmt: skip
 

@@ -20,7 +20,8 @@ SILENT_AFTER = timedelta(seconds=60)
 class Span:
     """One answer of one post in ``[since, until)``; ``until`` None goes on, vouched for up to ``seen_at``.
 
-    ``observation_id`` began it, ``observed_at`` is that observation's moment (``since`` may lie before).
+    ``observation_id`` began it, ``observed_at`` is that observation's moment (``since`` may lie before). ``people`` and
+    ``waiting`` are as in the observation; where only they changed, ``answer_since`` tells since when the answer stands.
     """
 
     since: datetime
@@ -31,6 +32,18 @@ class Span:
     method: str | None
     observation_id: str
     observed_at: datetime
+    people: int | None = None
+    waiting: bool | None = None
+    answer_since: datetime | None = None
+
+    @property
+    def answer(self) -> tuple[PostState, str | None]:
+        return self.state, self.reason
+
+    @property
+    def begun(self) -> datetime:
+        """Since when the answer stands."""
+        return self.answer_since or self.since
 
 
 def order(observation: Observation) -> tuple[datetime, str]:
@@ -59,6 +72,8 @@ def fold(
             observation.method,
             observation.observation_id,
             observation.at,
+            observation.people if observation.state == "present" else None,
+            observation.waiting,
         )
         if not spans:
             spans.append(fresh)
@@ -75,17 +90,20 @@ def fold(
                     reason="stale",
                     seen_at=start,
                     method=None,
+                    people=None,
+                    waiting=None,
                 )
             )
             spans.append(fresh)
-        elif (current.state, current.reason) == (fresh.state, fresh.reason):
+        elif (current.answer, current.people, current.waiting) == (fresh.answer, fresh.people, fresh.waiting):
             spans[-1] = replace(current, seen_at=max(current.seen_at, seen))
         else:
             # Nobody can be two things at once: the newer word holds from where it is vouched for, and not before the
             # answer it replaces was itself observed.
             begin = max(start, current.observed_at, current.since)
             spans[-1] = replace(current, until=begin)
-            spans.append(replace(fresh, since=begin))
+            going_on = current.begun if current.answer == fresh.answer else None
+            spans.append(replace(fresh, since=begin, answer_since=going_on))
     return spans
 
 
@@ -113,13 +131,13 @@ def combine(posts: Iterable[Span | None]) -> Combined:
     seen_at = max(span.seen_at for span in spans)
     present = [span for span in spans if span.state == "present"]
     if present:
-        first = min(present, key=lambda span: span.since)
-        return Combined("present", None, first.since, seen_at, first.method)
-    newest = max(spans, key=lambda span: span.since)
+        first = min(present, key=lambda span: span.begun)
+        return Combined("present", None, first.begun, seen_at, first.method)
+    newest = max(spans, key=lambda span: span.begun)
     if len(spans) == len(known) and all(span.state == "absent" for span in spans):
-        return Combined("absent", None, newest.since, seen_at, newest.method)
+        return Combined("absent", None, newest.begun, seen_at, newest.method)
     unknown = [span for span in spans if span.state == "unknown"]
     if not unknown:
-        return Combined("unknown", "no_frame", newest.since, seen_at, newest.method)
-    last = max(unknown, key=lambda span: span.since)
-    return Combined("unknown", last.reason, last.since, seen_at, last.method)
+        return Combined("unknown", "no_frame", newest.begun, seen_at, newest.method)
+    last = max(unknown, key=lambda span: span.begun)
+    return Combined("unknown", last.reason, last.begun, seen_at, last.method)
