@@ -14,10 +14,11 @@ from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from alerts.hooks import KINDS, UnclearSendError, open_hook
+from alerts.hooks.asking import read_secret, retry_after
 from alerts.hooks.http_json import Config, HttpJsonHook
 from alerts.hooks.http_json.fake import FakeGateway
 from alerts.hooks.http_json.gateway import Behaviour, Gateway, is_loopback, run_gateway
-from alerts.hooks.http_json.hook import message_body, retry_after
+from alerts.hooks.http_json.hook import message_body
 from alerts.hooks.http_json.inbox import Inbox
 from alerts.hooks.http_json.signature import SIGNATURE, TIMESTAMP, is_signed, sign
 from alerts.hooks.log import LogHook
@@ -204,7 +205,8 @@ def test_bad_settings_are_named_and_never_quoted(settings: dict, names: str) -> 
 def test_a_secret_comes_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("from a file\n")
-    assert Config(url="http://x/", secret_file=path).read_secret() == b"from a file"
+    config = Config(url="http://x/", secret_file=path)
+    assert read_secret(config.secret, config.secret_file, "secret") == b"from a file"
 
 
 # -- the others

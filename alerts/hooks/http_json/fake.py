@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-import time
 from collections import deque
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
-import uvicorn
 from pydantic import SecretStr
 
+from alerts.hooks.fake_server import FakeServer
 from alerts.hooks.http_json.config import Config
 from alerts.hooks.http_json.gateway import GOOD, Behaviour, Gateway
 from alerts.hooks.http_json.hook import HttpJsonHook
 from alerts.hooks.http_json.inbox import Inbox
 
 
-class FakeGateway:
+class FakeGateway(FakeServer):
     """``with FakeGateway() as gateway: gateway.will(Behaviour("status", status=500)); …``
 
     Args:
@@ -37,22 +33,7 @@ class FakeGateway:
         self.secret, self.always = secret, always
         self.inbox = Inbox(db_path)
         self._commanded: deque[Behaviour] = deque()
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        gateway = Gateway(self.inbox, secret, behaviour=self._next)
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                gateway.app,
-                log_level="critical",
-                access_log=False,
-                lifespan="off",
-                timeout_graceful_shutdown=1,
-            )
-        )
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True
-        )
+        super().__init__(Gateway(self.inbox, secret, behaviour=self._next).app)
 
     def will(self, *behaviours: Behaviour) -> None:
         """The next messages are treated so, one each."""
@@ -79,16 +60,8 @@ class FakeGateway:
         except IndexError:
             return self.always
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        while not self._server.started:
-            time.sleep(0.005)
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.should_exit = True
-        self._thread.join(5)
-        self._socket.close()
+        super().__exit__(kind, error, trace)
         self.inbox.close()

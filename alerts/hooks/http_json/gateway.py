@@ -53,7 +53,7 @@ class Behaviour:
 GOOD = Behaviour()
 
 
-class _Cut(Response):
+class Cut(Response):
     """Begins an answer and hangs up."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -233,7 +233,7 @@ def _ask_password() -> Response:
 
 def _misbehave(how: Behaviour) -> Response:
     if how.kind == "cut":
-        return _Cut()
+        return Cut()
     if how.kind == "garbage":
         return HTMLResponse("<html>Welcome to the hotel's network</html>")
     headers = {"Retry-After": how.retry_after} if how.retry_after else None
