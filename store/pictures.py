@@ -130,11 +130,22 @@ def look(
     with connection.transaction():
         told = {"person": who.strip(), "pictures": wanted, "through": through, "why": why.strip()}
         chain.append(connection, centre, [Entry(LOOKED, subject, told, finding)], now)
-    return contents(connection, wanted)
+    return _contents(connection, wanted)
 
 
-def contents(connection: Connection, sha256: Collection[str]) -> dict[str, bytes]:
-    """The bytes of pictures. Not for showing: :func:`look` is; this is for what is written down in another way (a bundle)."""
+def pictures_in(connection: Connection, findings: Collection[str]) -> dict[str, bytes]:
+    """The bytes of all pictures of findings, by SHA-256 (hex), for a bundle.
+
+    Not for showing: :func:`look` is. Who makes a bundle writes down himself who looked, in the same transaction.
+    """
+    rows = connection.execute(
+        "select distinct encode(sha256, 'hex') from finding_picture where finding_id = any(%s)",
+        [list(findings)],
+    )
+    return _contents(connection, [name for (name,) in rows])
+
+
+def _contents(connection: Connection, sha256: Collection[str]) -> dict[str, bytes]:
     rows = connection.execute(
         "select encode(sha256, 'hex'), content from evidence_picture where content is not null"
         " and sha256 in (select decode(name, 'hex') from unnest(%s::text[]) as name)",

@@ -24,6 +24,11 @@ PICTURES = "pictures/"
 _DATE = (1980, 1, 1, 0, 0, 0)
 
 
+def picture_name(sha256: str) -> str:
+    """Where a picture of the chain lies in a bundle."""
+    return f"{PICTURES}{sha256}.jpg"
+
+
 def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 

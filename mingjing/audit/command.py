@@ -29,7 +29,10 @@ KeyOption = Annotated[
     Path | None, typer.Option("--key", help="Ed25519 公钥（PEM）· public key of who signed")
 ]
 HeadsOption = Annotated[
-    Path | None, typer.Option("--heads", help="另存的链头 · heads kept elsewhere, as audit head printed them")
+    Path | None,
+    typer.Option(
+        "--heads", help="另存的链头 · heads kept elsewhere: a file, or the folder of the daily ones"
+    ),
 ]
 
 
@@ -75,10 +78,11 @@ def head_command(
 
 @app.command("check")
 def check_command(heads: HeadsOption = None, key: KeyOption = None, data: DataOption = None) -> None:
-    """检查数据库中的链 · Every row of every chain in the database. Exit status 3 where one is broken."""
+    """检查数据库中的链 · Every row of every chain in the database, every picture. Exit status 3 where one is broken."""
     from mingjing.processes import open_database
     from mingjing.settings import load_settings
     from store import chain
+    from store.picture_deletions import broken_pictures
 
     kept = {} if heads is None else read_heads(heads, key)
     broken = False
@@ -104,6 +108,9 @@ def check_command(heads: HeadsOption = None, key: KeyOption = None, data: DataOp
             rate = checker.count / max(time.perf_counter() - began, 1e-6)
             against = f", {len(kept[centre])} kept heads" if centre in kept else ""
             typer.echo(f"{centre}: {checker.count} rows whole{against} ({rate:,.0f} rows/s)")
+        for wrong_picture in broken_pictures(connection):
+            typer.echo(wrong_picture)
+            broken = True
     if broken:
         raise typer.Exit(BROKEN)
 
@@ -166,7 +173,8 @@ def verify_command(
 
 
 def read_heads(path: Path, key: Path | None = None) -> dict[str, dict[int, bytes]]:
-    """Heads of a file, by centre and number; with a key only those it signed are believed.
+    """Heads of a file, or of all files of the folder that ``MINGJING_AUDIT_HEADS`` names, by centre and number; with a key only
+    those it signed are believed.
 
     Raises:
         InputError: a line is no head, or bears no right signature.
@@ -175,13 +183,14 @@ def read_heads(path: Path, key: Path | None = None) -> dict[str, dict[int, bytes
 
     public = None if key is None else load_public_key(key)
     found: dict[str, dict[int, bytes]] = {}
-    for number, row in enumerate(_json_lines(path), 1):
-        try:
-            found.setdefault(row["centre"], {})[row["seq"]] = bytes.fromhex(row["hash"])
-        except (KeyError, ValueError, TypeError):
-            raise InputError(f"{path}:{number}: this is no head") from None
-        if public is not None and not is_signed_by(row, public):
-            raise InputError(f"{path}:{number}: this head is not signed by the key")
+    for file in sorted(path.rglob("*.json")) if path.is_dir() else [path]:
+        for number, row in enumerate(_json_lines(file), 1):
+            try:
+                found.setdefault(row["centre"], {})[row["seq"]] = bytes.fromhex(row["hash"])
+            except (KeyError, ValueError, TypeError):
+                raise InputError(f"{file}:{number}: this is no head") from None
+            if public is not None and not is_signed_by(row, public):
+                raise InputError(f"{file}:{number}: this head is not signed by the key")
     return found
 
 

@@ -23,6 +23,7 @@ from mingjing.why.live import as_finding, centre_of_case, stored_of_case
 from store import chain, judging, reading
 from store.chain import DayHead
 from store.connection import Connection
+from store.pictures import pictures_in
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -76,8 +77,13 @@ def export(
     """
     code = centre.centre.id
     matter = _select(connection, code, wanted)
-    entry = Entry("evidence.exported", "evidence", {"person": by, "what": wanted.text})
     with connection.transaction():
+        # Nothing more is said of these findings until the bundle's own row: else a picture might be linked and left out.
+        connection.execute("select 1 from evidence_chain where centre = %s for update", [code])
+        pictured = pictures_in(connection, [finding.finding_id for finding in matter.findings])
+        # A bundle is a look at every picture in it: which they were stands in the row that says who took it.
+        what = {"person": by, "what": wanted.text} | ({"pictures": sorted(pictured)} if pictured else {})
+        entry = Entry("evidence.exported", "evidence", what)
         head = chain.append(connection, code, [entry], now)
     assert head is not None
     if key is not None:
@@ -103,6 +109,7 @@ def export(
         bundle.SETTINGS: canonical(_settings(connection, centre, matter)).encode(),
         bundle.MESSAGES: canonical(_messages(connection, matter)).encode(),
     }
+    files |= {bundle.picture_name(name): content for name, content in pictured.items()}
     files |= {f"{bundle.PICTURES}{each.name}": each.read_bytes() for each in pictures}
     facts = {
         "centre": code,

@@ -11,6 +11,7 @@ from domain.centre import Centre
 from domain.events import Event
 from domain.findings import Finding
 from mingjing.act_words import words_of
+from mingjing.audit.bundle import picture_name
 from mingjing.why.reasons import answer_case
 from mingjing.why.text import Speaker
 
@@ -20,6 +21,11 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "about": "{name}（{centre}）　{what}　{made_at}",
         "acts": "处理经过",
         "messages": "短信",
+        "pictures": "图片（不得留存的区域在写入前已涂黑）",
+        "missing": "缺：{role}（{reason}）",
+        "unknown": "摄像机时钟偏差未知",
+        "offset": "摄像机时钟偏差 {seconds:+.1f} 秒",
+        "gone": "已删除",
         "none": "无",
         "case": "办件的计算",
         "check": "核验：mingjing audit verify 本文件（离线）。做法见 docs/evidence.md。链中的序号写作 #n。",
@@ -30,15 +36,25 @@ _TEXTS: Mapping[str, Mapping[str, str]] = {
         "about": "{name} ({centre}), {what}, {made_at}",
         "acts": "What was done",
         "messages": "Messages",
+        "pictures": "Pictures (black where nothing may be kept, before they were written)",
+        "missing": "missing: {role} ({reason})",
+        "unknown": "the camera's own clock is not known",
+        "offset": "the camera's own clock was {seconds:+.1f} s ahead",
+        "gone": "deleted",
         "none": "none",
         "case": "The counts of the case",
         "check": "To verify: mingjing audit verify FILE (offline); docs/evidence.md says how. #n is a row of the chain.",
         "files": "Files and SHA-256",
     },
 }
+_ROLES: Mapping[str, tuple[str, str]] = {
+    "before": ("离开前", "last seen"), "first": ("首张空岗", "first of the empty seat"), "sample": ("抽样", "sample"),
+    "opened": ("立案时", "when the finding opened"), "last": ("末张空岗", "last of the empty seat"), "back": ("返岗", "back"),
+}  # fmt: skip
 _HEAD = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>监察证据</title>
 <style>body{font:15px/1.6 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre{white-space:pre-wrap;font-family:inherit}
-section{border-top:1px solid #999;margin-top:2em}td{padding:0 1em 0 0;vertical-align:top}</style>
+section{border-top:1px solid #999;margin-top:2em}td{padding:0 1em 0 0;vertical-align:top}
+figure{display:inline-block;margin:0 1em 1em 0;max-width:28em;vertical-align:top}figure img{max-width:100%}figcaption{overflow-wrap:anywhere}</style>
 """
 
 
@@ -115,6 +131,7 @@ def _in(
             ],
             texts["none"],
         )
+        yield from _pictures(row.get("pictures", ()), texts, language, centre)
     for case, taken in events.items():
         answer = answer_case(case, taken, centres[case], now)
         said = Speaker(language, centres[case]).why_not(answer)
@@ -122,6 +139,31 @@ def _in(
     yield f"<h3>{texts['files']}</h3>"
     yield _table([[name, digest] for name, digest in sorted(files.items())], texts["none"])
     yield "</section>"
+
+
+def _pictures(
+    rows: Sequence[Mapping[str, Any]], texts: Mapping[str, str], language: str, centre: Centre
+) -> Iterator[str]:
+    """The pictures that the chain links to a finding, beside this page in the bundle, and what is missing."""
+    gone = {name for row in rows if row["kind"] == "picture.deleted" for name in row["pictures"]}
+    answers = [row for row in rows if row["kind"] in ("picture.linked", "picture.missing")]
+    if not answers:
+        return
+    number = 1 if language == "en" else 0
+    yield f"<h3>{texts['pictures']}</h3>"
+    for row in answers:
+        for each in row.get("pictures", ()):
+            at = datetime.fromisoformat(each["taken_at"]).astimezone(centre.zone)
+            offset = each["clock_offset_ms"]
+            clock = texts["unknown"] if offset is None else texts["offset"].format(seconds=offset / 1000)
+            caption = f"#{row['row']} {_ROLES[each['role']][number]} {at:%Y-%m-%d %H:%M:%S} {row['camera']}/{row['post']} {clock}"
+            name = each["sha256"]
+            shown = texts["gone"] if name in gone else f'<img src="{picture_name(name)}" alt="{name}">'
+            yield f"<figure>{shown}<figcaption>{escape(caption)}<br>{name}</figcaption></figure>"
+    for row in answers:
+        for role, reason in row["missing"]:
+            said = texts["missing"].format(role=_ROLES[role][number], reason=reason)
+            yield f"<p>#{row['row']} {escape(row['camera'])}/{escape(row['post'])} {escape(said)}</p>"
 
 
 def _name(centre: Centre, person: str) -> str:

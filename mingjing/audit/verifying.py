@@ -76,6 +76,7 @@ def _broken(
         yield Broken(f"chain.jsonl line {len(lines)}", "the file ends in the middle of a row")
     yield from _files(files, done)
     yield _facts(files, told)
+    yield from _pictures(files, told)
     yield _heads(files, done, key)
     yield bundle.misplaced(content, files)
 
@@ -112,6 +113,7 @@ class Told:
         self._newest: dict[str, tuple[int, Any]] = {}
         self._acts: dict[str, list[dict[str, Any]]] = {}
         self._messages: dict[str, list[dict[str, Any]]] = {}
+        self._pictures: dict[str, list[dict[str, Any]]] = {}
 
     def take(self, row: Row) -> Broken | None:
         """What is wrong with its content, if a row was hashed that says nothing."""
@@ -122,9 +124,10 @@ class Told:
             finding, payload, head = body["finding"], body["payload"], row.kind.partition(".")[0]
             if head == "finding":
                 self._newest[finding] = (row.seq, payload["finding"])
-            elif head in ("act", "message") and finding is not None:
+            elif head in ("act", "message", "picture") and finding is not None:
                 entry = {"row": row.seq, "at": moment_text(row.at), "kind": row.kind, **payload}
-                (self._acts if head == "act" else self._messages).setdefault(finding, []).append(entry)
+                kept = {"act": self._acts, "message": self._messages, "picture": self._pictures}[head]
+                kept.setdefault(finding, []).append(entry)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             return Broken(row.place, f"its content is no evidence ({type(error).__name__})")
         return None
@@ -138,7 +141,23 @@ class Told:
             "facts": facts,
             "acts": self._acts.get(finding, []),
             "messages": self._messages.get(finding, []),
+            "pictures": self._pictures.get(finding, []),
         }
+
+    def pictures(self) -> dict[str, int]:
+        """SHA-256 (hex) of the pictures that were linked and not deleted, with the row that says so."""
+        linked: dict[str, int] = {}
+        for rows in self._pictures.values():
+            for row in rows:
+                for picture in row.get("pictures", ()):
+                    if row["kind"] == "picture.linked":
+                        linked.setdefault(picture["sha256"], row["row"])
+        for rows in self._pictures.values():
+            for row in rows:
+                if row["kind"] == "picture.deleted":
+                    for name in row["pictures"]:
+                        linked.pop(name, None)
+        return linked
 
 
 def _facts(files: Mapping[str, bytes], told: Told) -> Broken | None:
@@ -148,6 +167,8 @@ def _facts(files: Mapping[str, bytes], told: Told) -> Broken | None:
             finding = entry["finding_id"]
             known = told.of(finding)
             for key, value in known.items():
+                if key == "pictures" and key not in entry and not value:
+                    continue  # made before there were pictures
                 # Of a finding older than the chain there are facts, and no row that vouches for them.
                 if entry[key] != value and not (key == "facts" and known["row"] is None):
                     named = f"than row {known['row']}" if key == "facts" else "than the chain"
@@ -155,6 +176,21 @@ def _facts(files: Mapping[str, bytes], told: Told) -> Broken | None:
     except (KeyError, ValueError, TypeError) as error:
         return Broken(bundle.FINDINGS, f"it cannot be read ({type(error).__name__})")
     return None
+
+
+def _pictures(files: Mapping[str, bytes], told: Told) -> Iterator[Broken | None]:
+    """Each picture that the chain links is there and is what its name says."""
+    try:
+        linked = told.pictures()
+    except (KeyError, TypeError, AttributeError) as error:
+        yield Broken(bundle.CHAIN, f"what it says of pictures cannot be read ({type(error).__name__})")
+        return
+    for name, seq in linked.items():
+        content = files.get(bundle.picture_name(name))
+        if content is None:
+            yield Broken(f"picture {name}", f"row {seq} links it, and it is not in the bundle")
+        elif bundle.digest(content) != name:
+            yield Broken(f"picture {name}", f"its bytes are not those that row {seq} links")
 
 
 def _heads(files: Mapping[str, bytes], done: Verified, key: Ed25519PublicKey | None) -> Broken | None:
