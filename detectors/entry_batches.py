@@ -64,8 +64,8 @@ def _after_hours(moment: datetime, window: str | None, centre: Centre, settings:
     """Whether neither the centre nor the window is open, give or take the grace."""
     grace = timedelta(minutes=settings.grace)
     calendars = [centre.working_time]
-    if window is not None:
-        calendars.append(centre.open_time(window))
+    if window is not None and (own := centre.open_time(window)) is not calendars[0]:
+        calendars.append(own)
     for calendar in calendars:
         spans = calendar.office_spans(calendar.local_date(moment))
         # From the first opening to the last closing: lunch is no evening.
@@ -109,12 +109,15 @@ def judge(name: str, events: Sequence[Event], centre: Centre, now: datetime) -> 
 
 def find_batch(entries: Sequence[Event], settings: EntryBatch) -> list[Event]:
     """The earliest entries, sorted by moment, that touch enough different cases in the span; empty if none do."""
+    if len({event.case for event in entries}) < settings.cases:
+        return []  # as nearly always
     span = timedelta(minutes=settings.minutes)
+    moments = [entry_moment(event) for event in entries]
     inside: Counter[str | None] = Counter()
     begin = 0
     for end, event in enumerate(entries):
         inside[event.case] += 1
-        while entry_moment(entries[begin]) < entry_moment(event) - span:
+        while moments[begin] < moments[end] - span:
             left = entries[begin].case
             inside[left] -= 1
             if not inside[left]:

@@ -65,7 +65,8 @@ class Case:
     stop: Step | None
     #: Moments of events that lie ahead of the moment asked for.
     ahead: datetime | None = None
-    _named: tuple[tuple[int, str | None, str | None], ...] = field(default=(), repr=False)
+    _items: tuple[tuple[int, str], ...] = field(default=(), repr=False)
+    _windows: tuple[tuple[int, str], ...] = field(default=(), repr=False)
     #: What else names the case (fees, ratings, queue, certificates), in order; no clock of rule 1–10 depends on it.
     others: tuple[Event, ...] = ()
     #: The earliest of those that lies ahead.
@@ -84,18 +85,30 @@ class Case:
 
     def item_at(self, step: Step) -> str | None:
         """The item as last named up to a step, or as first named after it."""
-        return self._name(1, lambda index: index <= step.index)
+        named = None
+        for index, item in self._items:
+            if named is not None and index > step.index:
+                break
+            named = item
+        return named
 
     def window_at(self, moment: datetime) -> str | None:
         """The window as last named up to a moment, or as first named after it."""
-        return self._name(2, lambda index: self.steps[index].at <= moment)
-
-    def _name(self, column: int, upto) -> str | None:  # type: ignore[no-untyped-def]
         named = None
-        for row in self._named:
-            if row[column] is not None and (named is None or upto(row[0])):
-                named = row[column]
-        return named  # type: ignore[return-value]
+        for index, window in self._windows:
+            if named is not None and self.steps[index].at > moment:
+                break
+            named = window
+        return named
+
+
+def _changes(names: Iterable[str | None]) -> tuple[tuple[int, str], ...]:
+    """(place, name) where another one is named than before: of most cases a single one."""
+    changes: list[tuple[int, str]] = []
+    for place, name in enumerate(names):
+        if name is not None and (not changes or changes[-1][1] != name):
+            changes.append((place, name))
+    return tuple(changes)
 
 
 def fold_case(events: Iterable[Event], now: datetime) -> Case:
@@ -118,7 +131,8 @@ def fold_case(events: Iterable[Event], now: datetime) -> Case:
         steps,
         next((step for step in steps if step.kind in STOPS), None),
         keyed[len(taken)][0][0] if len(taken) < len(keyed) else None,
-        tuple((step.index, step.event.item, step.event.window) for step in steps),
+        _changes(event.item for _, event in taken),
+        _changes(event.window for _, event in taken),
         tuple(event for key, event in beside if key[0] <= now),
         next((key[0] for key, _ in beside if key[0] > now), None),
     )
