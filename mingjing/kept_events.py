@@ -44,6 +44,8 @@ class KeptEvents(Protocol):
 
     def count_cases(self) -> int: ...
 
+    def of_case(self, centre: str, case: str) -> list[Entry]: ...
+
     def by_case(self) -> Iterator[tuple[str, str, list[Entry]]]:
         """(centre, case, events) of each case."""
 
@@ -76,6 +78,9 @@ class EventsInMemory:
 
     def count_cases(self) -> int:
         return len(self.cases)
+
+    def of_case(self, centre: str, case: str) -> list[Entry]:
+        return self.cases.get((centre, case), [])
 
     def by_case(self) -> Iterator[tuple[str, str, list[Entry]]]:
         for key in sorted(self.cases):
@@ -155,6 +160,16 @@ class EventsOnDisk:
         query = "select count(*) from (select distinct centre, name from of_case)"
         (count,) = self._tables.run(query).fetchone()
         return int(count)
+
+    def of_case(self, centre: str, case: str) -> list[Entry]:
+        self._write()
+        rows = self._tables.run(
+            "select of_case.line, packed from of_case join event using (line) where centre = ? and name = ?"
+            " order by of_case.line",
+            centre,
+            case,
+        )
+        return [(line, _unpack(packed)) for line, packed in rows.fetchall()]
 
     def by_case(self) -> Iterator[tuple[str, str, list[Entry]]]:
         self._write()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -71,6 +71,8 @@ class Replay:
     last: datetime | None = None
     families: Sequence[Family] = FAMILIES
     spill_after: int = SPILL_EVENTS
+    #: Told of each event that is taken, with its centre, as it arrives.
+    on_event: Callable[[str, Event], None] | None = None
     _kept: KeptEvents = field(default_factory=EventsInMemory, repr=False)
     _size: int = field(default=0, repr=False)
     #: By centre: the kinds that families which are on want, and whether families about cases want what is in no clock.
@@ -128,6 +130,8 @@ class Replay:
             self.last = moment
         centre = event.centre if several and event.centre else self.centres.first.centre.id
         self._oversight.note_event(centre, event)
+        if self.on_event is not None:
+            self.on_event(centre, event)
         kinds, others = self._wanted[centre]
         # Staffing, queue and rating events are taken and checked; no time limit depends on them.
         if event.case is not None and (event.kind in RANK or others):
@@ -139,6 +143,10 @@ class Replay:
     @property
     def cases(self) -> int:
         return self._kept.count_cases()
+
+    def events_of_case(self, centre: str, case: str) -> list[Event]:
+        """In order of arrival; none of a case nobody told of."""
+        return [event for _, event in self._kept.of_case(centre, case)]
 
     def judge(self, until: datetime | None = None) -> Iterator[list[Finding]]:
         """The findings of each case as of ``until`` (default: the last event), by centre and case number, then those of

@@ -14,13 +14,14 @@ from detectors.late_entry import uncounted
 from detectors.scores.cards import Book, By, Card, make_cards, settings_of, shares_by_item
 from detectors.scores.facts import CaseFact, FindingFact, Looks, RatingFact, case_fact, rating_fact
 from detectors.scores.periods import Kind, Period, parse_period
+from detectors.scores.points import at_issue
 from detectors.scores.ranking import Place, rank, rank_centres
-from domain.cases import RANK, without_duplicates
+from domain.cases import RANK
 from domain.centre import Centre
 from domain.centre_folder import load_centres
 from domain.centres import Centres
-from domain.errors import EventError, InputError
-from domain.events import Event, parse_line
+from domain.errors import InputError
+from domain.events import Event
 from domain.findings import Finding
 from domain.rules.ratings import RatingSettings
 from mingjing.score_words import card_json, card_text
@@ -59,7 +60,7 @@ def scores_command(
     kind, text = _which(month, quarter, year)
     period = parse_period(kind, text, centres.first.zone)
     if events is not None:
-        books, refused = books_of_file(centres, _lines(events), period)
+        books, refused = _books_of_file(centres, events, period)
         if refused:
             typer.echo(f"拒收 {refused} 行 lines refused; `mingjing replay --rejected` names them", err=True)
     else:
@@ -105,48 +106,79 @@ def _abroad(shares: dict[str, dict[str, list[float]]], own: str) -> dict[str, li
 # ---- out of a file -----------------------------------------------------------------------------------------------------
 
 
-def _lines(path: Path) -> list[bytes]:
+def _books_of_file(centres: Centres, path: Path, period: Period) -> tuple[list[Book], int]:
+    from mingjing.replay import read_lines
+
     try:
-        return path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
+        with path.open("rb") as stream:
+            return books_of_file(centres, read_lines(stream), period)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def books_of_file(centres: Centres, lines: Iterable[bytes], period: Period) -> tuple[list[Book], int]:
-    """The facts of a file as of the end of the period, or of the file; and how many lines were refused."""
-    from mingjing.replay import Replay
+def books_of_file(
+    centres: Centres, lines: Iterable[bytes | str], period: Period, spill_after: int | None = None
+) -> tuple[list[Book], int]:
+    """The facts of a file as of the end of the period, or of the file; and how many lines were refused.
 
-    kept = list(lines)
-    run = Replay(centres)
-    run.read(kept)
+    Events are kept as :class:`~mingjing.replay.Replay` keeps them; of what is made from them only what can move a figure of
+    the period: cases at issue in it, and those with a finding or a rating in it, each with all that was found about it.
+    """
+    from mingjing.replay import SPILL_EVENTS, Replay
+
+    rated: list[tuple[str, RatingFact]] = []
+
+    def rating(code: str, event: Event) -> None:
+        if event.kind == "rating.given" and period.holds(event.occurred_at):
+            rated.extend((code, fact) for fact in _ratings([event], centres[code]))
+
+    run = Replay(centres, spill_after=SPILL_EVENTS if spill_after is None else spill_after, on_event=rating)
+    run.read(lines)
     as_of = period.until - _TICK if run.last is None else min(period.until - _TICK, run.last)
+    cases: dict[tuple[str, str], CaseFact] = {}
+    wanted = {(code, fact.case) for code, fact in rated if fact.at <= as_of and fact.case is not None}
     found: dict[str, list[FindingFact]] = {code: [] for code in centres}
-    for group in run.judge(as_of):
-        for finding in group:
-            if not finding.shadow:
-                found[finding.centre].append(_finding_fact(finding))
-    events: dict[str, list[Event]] = {code: [] for code in centres}
-    for line in kept:
-        try:
-            event = parse_line(line, **centres.checks)
-        except EventError:
-            continue
-        events[event.centre if centres.several and event.centre else centres.first.centre.id].append(event)
+    for judged in run.judge_each(as_of):
+        facts = [_finding_fact(finding) for finding in judged.findings if not finding.shadow]
+        inside = any(period.holds(fact.opened_at) for fact in facts)
+        if judged.case is None:
+            wanted |= {
+                (judged.centre, fact.case)
+                for fact in facts
+                if fact.case is not None and period.holds(fact.opened_at)
+            }
+            facts = [
+                fact
+                for fact in facts
+                if period.holds(fact.opened_at) or (judged.centre, fact.case or "") in cases
+            ]
+        else:
+            case = _case_fact(judged.events, centres[judged.centre], as_of)
+            key = judged.centre, judged.case
+            if case is not None and (inside or key in wanted or at_issue([case], period)):
+                cases[key] = case
+            elif not inside:
+                continue
+        found[judged.centre] += facts
+    # Those that only a finding about another subject names, as a complaint's; those are judged after all cases.
+    for key in sorted(wanted - cases.keys()):
+        case = _case_fact(run.events_of_case(*key), centres[key[0]], as_of)
+        if case is not None:
+            cases[key] = case
     books = [
-        _book(centre, without_duplicates(events[code])[0], found[code], as_of)
+        Book(
+            centre,
+            [fact for (of, _), fact in cases.items() if of == code],
+            found[code],
+            [fact for of, fact in rated if of == code and fact.at <= as_of],
+        )
         for code, centre in centres.items()
     ]
     return books, len(run.rejected)
 
 
-def _book(centre: Centre, events: Sequence[Event], findings: list[FindingFact], as_of: datetime) -> Book:
-    cases: dict[str, list[Event]] = {}
-    for event in events:
-        if event.case is not None and event.kind in RANK:
-            cases.setdefault(event.case, []).append(event)
-    facts = [case_fact(group, centre, as_of, uncounted) for group in cases.values()]
-    ratings = [event for event in events if event.kind == "rating.given" and event.occurred_at <= as_of]
-    return Book(centre, [fact for fact in facts if fact is not None], findings, _ratings(ratings, centre))
+def _case_fact(events: Iterable[Event], centre: Centre, as_of: datetime) -> CaseFact | None:
+    return case_fact((event for event in events if event.kind in RANK), centre, as_of, uncounted)
 
 
 def _ratings(events: Iterable[Event], centre: Centre) -> list[RatingFact]:

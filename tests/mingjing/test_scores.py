@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -9,14 +10,20 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks import mixed_year
+from detectors.late_entry import uncounted
+from detectors.scores.cards import Book
+from detectors.scores.facts import case_fact, rating_fact
 from detectors.scores.periods import parse_period
 from domain.centre_file import parse_centre
 from domain.centres import Centres
 from domain.clock import FakeClock
-from domain.events import parse_line
+from domain.errors import EventError
+from domain.events import Event, parse_line
 from mingjing import score_words as words
 from mingjing.cli import main
-from mingjing.scores import book_of_database, books_of_file, ranked
+from mingjing.replay import Replay
+from mingjing.scores import _finding_fact, book_of_database, books_of_file, ranked
 from store.connection import connect
 from store.ingest import write_events
 from streams.rule_loop import RuleLoop
@@ -54,6 +61,18 @@ LINES = [
     line(8, "rating.given", "11-03T12:00", "c4", "A02", level=1),
     line(9, "rating.given", "11-18T12:00", "c3", "A02", level=3, channel="default"),
 ]
+
+
+def good(lines):
+    """Without those that replay refuses; of two that contradict each other the first stands."""
+    known = {}
+    for line in lines:
+        try:
+            event = parse_line(line)
+        except EventError:
+            continue
+        if known.setdefault(event.event_id, line) == line:
+            yield line.encode()
 
 
 @pytest.fixture
@@ -205,3 +224,59 @@ def test_late_entered_and_findings_of_older_cases(database):
         ((places, _),) = ranked([book], NOVEMBER, "person")
     (card,) = [place.card for place in places if place.card.key == "clerk-A02"]
     assert (card.score.value, card.counts["yellow"]) == (None, 1)
+
+
+def plainly(centre, lines, period):
+    """All facts of a file, whatever can become of them: what the figures are made from is to be as good."""
+    run = Replay(Centres.of(centre))
+    run.read(lines)
+    as_of = min(period.until - timedelta(microseconds=1), run.last)
+    every, found = [], []
+    for judged in run.judge_each(as_of):
+        found += [_finding_fact(finding) for finding in judged.findings]
+        fact = judged.case and case_fact(
+            [e for e in judged.events if e.kind.startswith("case.")], centre, as_of, uncounted
+        )
+        every += [fact] if fact else []
+    events = (parse_line(line) for line in dict.fromkeys(lines))
+    ratings = [rating_fact(e) for e in events if e.kind == "rating.given" and e.occurred_at <= as_of]
+    return Book(centre, every, found, ratings)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"), [("month", "2025-12"), ("quarter", "2025-Q2")]
+)
+def test_a_few_facts_give_the_figures_of_all(kind, text):
+    centre = parse_centre(
+        yaml.safe_dump(mixed_year.CENTRE | {"rules": {name: {} for name in mixed_year.FAMILIES}})
+    )
+    lines = list(good(mixed_year.draw_year(150, seed=4)))
+    period = parse_period(kind, text, centre.zone)
+    whole = plainly(centre, lines, period)
+    for spill_after in (10**9, 100):
+        (few,), _ = books_of_file(Centres.of(centre), lines, period, spill_after=spill_after)
+        assert len(few.cases) < len(whole.cases)
+        for by in ("centre", "department", "window", "person", "item"):
+            assert ranked([few], period, by) == ranked([whole], period, by), by
+
+
+def test_events_of_a_scored_file_are_not_kept_in_memory():
+    centre = parse_centre(yaml.safe_dump(mixed_year.CENTRE))
+    period, most = parse_period("year", "2025", centre.zone), 0
+
+    def alive():
+        return sum(type(each) is Event for each in gc.get_objects())
+
+    def watched():
+        nonlocal most
+        for number, line in enumerate(mixed_year.draw_year(100, seed=4)):
+            if number % 90 == 89:
+                most = max(most, alive() - before)
+            yield line
+
+    before = alive()
+    (book,), refused = books_of_file(Centres.of(centre), watched(), period, spill_after=100)
+    assert refused
+    assert len(book.cases) == 100
+    assert 50 < most <= 101
+    assert alive() - before <= 1, "none is left"
