@@ -151,6 +151,42 @@ def heads(connection: Connection, centre: str, since: int = 0) -> list[DayHead]:
     ]
 
 
+def keep_daily_head(connection: Connection, kept: DayHead) -> bool:
+    """Keeps the head of a whole day; False where there is one already."""
+    done = connection.execute(
+        "insert into evidence_head (centre, seq, day, hash, signed_at, signature, public_key, daily)"
+        " values (%s, %s, %s, %s, %s, %s, %s, true) on conflict (centre, day) where daily do nothing",
+        [
+            kept.head.centre, kept.head.seq, kept.day, kept.head.hash, kept.signed_at, kept.signature, kept.public_key,
+        ],
+    )  # fmt: skip
+    return done.rowcount == 1
+
+
+def daily_heads(connection: Connection, centre: str) -> list[DayHead]:
+    """The heads of whole days, oldest first."""
+    rows = connection.execute(
+        "select seq, hash, day, signed_at, signature, public_key from evidence_head where centre = %s and daily order by day",
+        [centre],
+    )
+    return [
+        DayHead(Head(centre, seq, bytes(made)), day, at, _bytes(sign), _bytes(key))
+        for seq, made, day, at, sign, key in rows
+    ]
+
+
+def ends_by_day(
+    connection: Connection, centre: str, after: int, before: datetime, zone: str
+) -> dict[date, Head]:
+    """The last row after number ``after`` of each local day before a moment."""
+    rows = connection.execute(
+        "select distinct on (d) (at at time zone %(zone)s)::date as d, seq, hash from evidence"
+        " where centre = %(centre)s and seq > %(after)s and at < %(before)s order by d, seq desc",
+        {"centre": centre, "after": after, "before": before, "zone": zone},
+    )
+    return {day: Head(centre, seq, bytes(made)) for day, seq, made in rows}
+
+
 def _bytes(value: Any) -> bytes | None:
     return None if value is None else bytes(value)
 
@@ -161,6 +197,6 @@ def _row(values: Iterable[Any]) -> Row:
 
 
 __all__ = [
-    "SETTINGS", "DayHead", "append", "centres", "end", "heads", "keep_head", "note_settings", "numbers_about",
+    "SETTINGS", "DayHead", "append", "centres", "daily_heads", "end", "ends_by_day", "heads", "keep_daily_head", "keep_head", "note_settings", "numbers_about",
     "read",
 ]  # fmt: skip

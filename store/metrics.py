@@ -28,6 +28,13 @@ _HEARTBEATS = """
 select role, extract(epoch from clock_timestamp() - max(real_at))::float8 from heartbeat
 where strpos(role, ':') = 0 group by role
 """
+# How long ago the end of the newest whole day with a head lies, seen from the newest row: evidence that no head covers yet.
+_HEADS = """
+select extract(epoch from max(c.at - coalesce(
+    (select (max(h.day) + 1)::timestamp at time zone 'Asia/Shanghai' from evidence_head h where h.centre = c.centre and h.daily),
+    (select e.at from evidence e where e.centre = c.centre and e.seq = 1))))::float8
+from evidence_chain c
+"""
 _FINDINGS = "select severity, count(*)::float8 from finding where state = 'open' group by severity"
 _LETTERS = "select count(*)::float8 from dead_letter where state = 'waiting'"
 
@@ -107,4 +114,11 @@ def row_families(connection: Connection) -> Iterator[Metric]:
             backup.add_metric([], age)
         else:
             beats.add_metric([role], age)
-    yield from (beats, backup)
+    heads = GaugeMetricFamily(
+        "mingjing_audit_head_age_seconds",
+        "Seconds of the evidence chain, up to its newest row, that no head of a whole day covers; the worst centre",
+    )
+    row = connection.execute(_HEADS).fetchone()
+    if row is not None and row[0] is not None:
+        heads.add_metric([], max(0.0, row[0]))
+    yield from (beats, backup, heads)
