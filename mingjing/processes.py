@@ -232,6 +232,7 @@ def upkeep(context: Context) -> Upkeep:
     """Partitions, aggregates and retention; of several processes that would, one does it."""
     from datetime import timedelta
 
+    from mingjing.audit.heads import DailyHeads
     from mingjing.picture_keeping import tidy_evidence
     from store.retention import Keep
     from store.upkeep import Upkeep
@@ -244,7 +245,11 @@ def upkeep(context: Context) -> Upkeep:
         event=None if settings.keep_events is None else timedelta(days=settings.keep_events),
     )
     pictures = partial(tidy_evidence, settings=settings, clock=context.clock)
-    return Upkeep(context.dsn, context.clock, keep, also={"pictures": pictures})
+    zones = {code: centre.zone for code, centre in context.centres.items()}
+    heads = DailyHeads(context.clock, zones, settings.audit_heads, settings.audit_key_file)
+    return Upkeep(
+        context.dsn, context.clock, keep, also={"pictures": pictures, "heads of the chain": heads}
+    )
 
 
 def sender(context: Context) -> None:

@@ -85,6 +85,12 @@ class Settings(KafkaSettings, NameSettings):
     desk_trusted_header: str = Field(
         "", pattern=r"^[A-Za-z0-9-]{0,64}$", description="header in which a proxy names who has signed in at it"
     )
+    audit_heads: Path | None = Field(
+        None, description="folder for the daily heads of the evidence chain, best on another machine"
+    )
+    audit_key_file: Path | None = Field(
+        None, description="Ed25519 key (PEM) that signs them; without it they are not signed"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["text", "json"] = "text"
     metrics_address: str = Field(
@@ -104,6 +110,8 @@ class Settings(KafkaSettings, NameSettings):
         "gateway_secret_file",
         "ack_secret_file",
         "desk_accounts_file",
+        "audit_heads",
+        "audit_key_file",
         "database_password_file",
         "metrics_token_file",
     )
@@ -233,6 +241,8 @@ class Settings(KafkaSettings, NameSettings):
             "ack_secret_file": self.ack_secret,
             "desk_accounts_file": self.desk_accounts_file,
             "desk_trusted_header": self.desk_trusted_header,
+            "audit_heads": self.audit_heads,
+            "audit_key_file": self.audit_key_file,
             "log_level": self.log_level,
             "log_format": self.log_format,
             "metrics_address": self.metrics_address,
