@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,11 +21,17 @@ class Handed:
 
     Args:
         provider_id: its id there, for receipts and questions.
-        delivered: True if it is known to have arrived (a log line has; a short message has not).
+        fate: what became of it, where that is known already (a log line has arrived; of a short message one hears later).
+        code: the gateway's own word for it, as it came.
     """
 
     provider_id: str | None = None
-    delivered: bool = False
+    fate: Fate | None = None
+    code: str = ""
+
+    @property
+    def delivered(self) -> bool:
+        return self.fate == "delivered"
 
 
 class UnclearSendError(SendError):
@@ -69,7 +76,7 @@ class Receipt:
 
     Args:
         provider_id: the gateway's id of the message, as in :class:`Handed`; None where it only repeats our key.
-        idempotency_key: our own key, where the gateway repeats it.
+        idempotency_key: our own key or its :func:`short_key`, where the gateway repeats it.
         at: when the gateway says it happened, None if it does not say.
         code: the gateway's own word (``DELIVRD``, ``UNDELIV``, ``SP:0114`` …), as it came.
         to: number, for gateways whose id stands for several numbers.
@@ -85,6 +92,14 @@ class Receipt:
     def __post_init__(self) -> None:
         if self.provider_id is None and self.idempotency_key is None:
             raise ValueError("a receipt that names no message is none")
+
+
+def short_key(key: str) -> str:
+    """Our key for gateways that take only a short plain one: 32 hexadecimal digits of its SHA-256.
+
+    A receipt that repeats it is found by it as by the key itself.
+    """
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from domain.errors import SettingsError
 
 #: kind → module with ``Config`` (pydantic) and ``open_hook(config) -> Hook``.
 KINDS: dict[str, str] = {
+    "aliyun": "alerts.hooks.aliyun",
     "http_json": "alerts.hooks.http_json",
     "log": "alerts.hooks.log",
 }

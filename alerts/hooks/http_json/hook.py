@@ -98,7 +98,9 @@ def _handed(answer: Answer) -> Handed:
     value = answer.json()
     if not isinstance(value.get("id"), str | int):
         raise UnclearSendError("2xx, but the answer is not the gateway's JSON with an id")
-    return Handed(provider_id=str(value["id"])[:200], delivered=value.get("status") == "delivered")
+    fate = value.get("status")
+    known = fate if fate in ("delivered", "undelivered") else None
+    return Handed(provider_id=str(value["id"])[:200], fate=known)
 
 
 def open_hook(config: Config) -> HttpJsonHook:

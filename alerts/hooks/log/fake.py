@@ -24,7 +24,7 @@ class FakeHook:
             if self.failures:
                 raise self.failures.popleft()
             self.sent.append(message)
-            return Handed(provider_id=f"fake-{len(self.sent)}", delivered=False)
+            return Handed(provider_id=f"fake-{len(self.sent)}")
 
     def close(self) -> None:
         self.closed = True

@@ -26,7 +26,7 @@ class LogHook:
             "text": mask_tokens(message.text),
         }
         self._log.info("%s", json.dumps(line, ensure_ascii=False))
-        return Handed(provider_id=None, delivered=True)
+        return Handed(provider_id=None, fate="delivered")
 
     def close(self) -> None:
         """Nothing to give back."""
