@@ -80,7 +80,8 @@ def message_values(
 
     Args:
         params: ``rule``, ``severity``, ``opened_at``; optional ``window``, ``window_name``, ``case``,
-            ``source``, ``stage``, ``due_at`` or ``since`` with ``minutes``, ``ack_until``, ``who``, ``provisional``.
+            ``source``, ``stage``, ``due_at`` or ``since`` with ``minutes``, ``ack_until``, ``who``, ``provisional``,
+            ``waiting`` (citizens wait at the empty window).
         now: when the message was written (decides whether a moment needs its year).
 
     Raises:
@@ -97,6 +98,8 @@ def message_values(
         due = words["due"].format(moment=moment("due_at"))
     else:
         due = words["found"].format(moment=moment("opened_at"))
+    if params.get("waiting"):
+        due += words["waiting"]
     if params.get("provisional"):
         due += words["provisional"]
     ack = ""

@@ -233,6 +233,8 @@ def _shown(finding: Finding) -> dict[str, Any]:
     shown: dict[str, Any] = (
         {"since": str(since), "minutes": explain["minutes"], "due_at": None} if since else {}
     )
+    if explain.get("seen_waiting") or (explain.get("waiting") or {}).get("count"):
+        shown["waiting"] = True
     return shown | ({"source": str(explain.get("source"))} if family == "source" else {})
 
 

@@ -6,7 +6,7 @@ The minutes are settings with sources (Kaifu 2019: 30 minutes; Cangnan 2019: 15)
 * Only time that a camera vouches for counts: up to its newest observation, not up to now.
 * Lunch, a paused or closed window and the end of office hours end an absence.
 * A window whose absence ends in unknown stays found until it is known to be over; ``explain`` then tells between which
-  two moments the absence itself ended.
+  two moments the absence itself ended, and of one that begins in unknown between which two it began.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from detectors.staffing import KINDS as STAFFING_KINDS
 from detectors.staffing import Duty, duty_of, windows_of_event
 from detectors.subject_events import soonest
 from detectors.verdict import TICK, Claim, Verdict, cast_shadow, settle
+from detectors.waiting import seen_waiting
 from domain.cases import without_duplicates
 from domain.centre import Centre
 from domain.events import Event
@@ -137,6 +138,8 @@ def _judge(
     for run in runs:
         for severity, minutes in levels:
             opens = run.since + timedelta(minutes=minutes)
+            if severity == "notice":
+                opens = _sooner(run, opens, known, centre.rules.absence.notice_waiting)
             if run.vouched >= opens and (run.over is None or opens < run.over):
                 claims.append(
                     Claim(
@@ -147,7 +150,7 @@ def _judge(
                         opens,
                         run.over,
                         run.over,
-                        explain=partial(_explain, run, minutes, window, calendar, duty, opens),
+                        explain=partial(_explain, run, minutes, window, calendar, duty, opens, known),
                     )
                 )
             elif run.goes_on and run.over is None:
@@ -174,7 +177,10 @@ def _judge(
     }
     if duty is not None:
         status |= duty.status(now)
-        status["urgent"] = status["presence"] == "absent" and status["open"] and status["waiting"] > 0
+    empty = status["presence"] == "absent" and status["open"]
+    waits = seen_waiting(known, now, horizon) is not None
+    if duty is not None or waits:
+        status["urgent"] = empty and (waits or status.get("waiting", 0) > 0)
     return Verdict(tuple(findings), min((m for m in ahead if m > now), default=None), status)
 
 
@@ -211,8 +217,24 @@ def _next_edges(calendar: Calendar, now: datetime) -> list[datetime]:
     return []
 
 
+def _sooner(
+    run: AbsentRun, opens: datetime, spans: Sequence[PresenceSpan], minutes: float | None
+) -> datetime:
+    """When a notice opens: earlier where citizens were seen to wait and the centre wants that."""
+    waits = seen_waiting(spans, run.since, min(opens, run.vouched)) if minutes is not None else None
+    if waits is None or minutes is None:
+        return opens
+    return min(opens, max(run.since + timedelta(minutes=minutes), waits))
+
+
 def _explain(
-    run: AbsentRun, minutes: float, window: str, calendar: Calendar, duty: Duty | None, opens: datetime
+    run: AbsentRun,
+    minutes: float,
+    window: str,
+    calendar: Calendar,
+    duty: Duty | None,
+    opens: datetime,
+    spans: Sequence[PresenceSpan],
 ) -> dict[str, Any]:
     def text(moment: datetime | None) -> str | None:
         return None if moment is None else calendar.local(moment).isoformat()
@@ -220,10 +242,15 @@ def _explain(
     row: dict[str, Any] = {
         "window": window,
         "since": text(run.since),
-        "minutes": minutes,
+        "minutes": min(minutes, round((opens - run.since) / timedelta(minutes=1), 1)),
         "calendar": calendar.version,
         "articles": ARTICLE,
     }
+    if run.earliest < run.since:
+        row["absent_from"] = {"earliest": text(run.earliest), "latest": text(run.since)}
+    waits = seen_waiting(spans, run.since, opens + TICK)
+    if waits is not None:
+        row["seen_waiting"] = {"since": text(waits)}
     if run.over is not None:
         row["ended_by"] = run.why_over
         row["absent_until"] = {"earliest": text(run.vouched), "latest": text(run.over)}

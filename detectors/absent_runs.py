@@ -15,7 +15,7 @@ from domain.observations import PresenceSpan
 class AbsentRun:
     """Uninterrupted absence.
 
-    ``vouched``: up to when it is certain; ``goes_on``: it may still grow; ``over``: when it is known to be over, or None.
+    ``earliest``: since when it may have gone on, ``since`` from when it is certain; ``vouched``: up to when it is certain; ``goes_on``: it may still grow; ``over``: when it is known to be over, or None.
     """
 
     since: datetime
@@ -23,6 +23,7 @@ class AbsentRun:
     goes_on: bool
     over: datetime | None
     why_over: str | None
+    earliest: datetime
 
 
 def vouched_to(spans: Sequence[PresenceSpan], horizon: datetime) -> datetime:
@@ -83,5 +84,10 @@ def find_runs(
         goes_on = stretch.until >= horizon
         if goes_on:
             vouched = min(vouched, max(vouched_upto, since))
-        runs.append(AbsentRun(since, vouched, goes_on, over, why))
+        earliest = since
+        for before in reversed(inside[:i]):
+            if before.state != "unknown":
+                break
+            earliest = max(before.since, start)
+        runs.append(AbsentRun(since, vouched, goes_on, over, why, earliest))
     return runs

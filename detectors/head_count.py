@@ -48,7 +48,8 @@ def judge_head_count(
             for run in (run for interval in opened for run in find_runs(line, interval, horizon, upto)):
                 opens = run.since + timedelta(minutes=minutes)
                 if run.vouched >= opens and (run.over is None or opens < run.over):
-                    explain = partial(_explain, run, minutes, post.name, post.required, centre)
+                    seen = _most_seen(spans, camera.id, post.name, run.since, opens)
+                    explain = partial(_explain, run, minutes, post.name, post.required, seen, centre)
                     claims.append(
                         Claim(
                             RULE, "notice", opens, opens, opens, run.over, run.over, False,
@@ -69,10 +70,29 @@ def _enough(span: PresenceSpan, required: int) -> PostState:
     return "present" if span.people >= required else "absent"
 
 
-def _explain(run: AbsentRun, minutes: float, post: str, required: int, centre: Centre) -> dict[str, Any]:
+def _most_seen(
+    spans: Sequence[PresenceSpan], camera: str, post: str, since: datetime, until: datetime
+) -> int:
+    """The most people seen at a post at once between two moments."""
+    return max(
+        (
+            span.people or 0
+            for span in spans
+            if (span.camera, span.post) == (camera, post)
+            and span.since < until
+            and (span.until is None or span.until > since)
+        ),
+        default=0,
+    )
+
+
+def _explain(
+    run: AbsentRun, minutes: float, post: str, required: int, seen: int, centre: Centre
+) -> dict[str, Any]:
     return {
         "post": post,
         "required": required,
+        "seen": seen,
         "since": centre.working_time.local(run.since).isoformat(),
         "minutes": minutes,
         "articles": ARTICLE,

@@ -1,4 +1,4 @@
-"""People waiting at a window: tickets issued and not yet called, served or given up.
+"""People waiting at a window: tickets issued and not yet called, served or given up; and people seen at its public side.
 
 How many wait raises how urgent an empty window is, never by itself how severe (domain reference 3b, 8 row 14).
 A ticket is for a window if it names it, or a queue the window calls; ticket numbers begin anew each day.
@@ -6,13 +6,14 @@ A ticket is for a window if it names it, or a queue the window calls; ticket num
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from detectors.subject_events import moment, text_of
 from domain.centre import Centre, Window
 from domain.events import Event
+from domain.observations import PresenceSpan
 from domain.working_time import Calendar
 
 KINDS = frozenset(("queue.ticket_issued", "queue.called", "queue.served", "queue.abandoned"))
@@ -44,6 +45,16 @@ def waiting_at(window: Window, events: Iterable[Event], calendar: Calendar, at: 
             if moment(event) >= since[key]:
                 del since[key]
     return Waiting(len(since), min(since.values(), default=None))
+
+
+def seen_waiting(spans: Sequence[PresenceSpan], since: datetime, until: datetime) -> datetime | None:
+    """From when on somebody stood at the public side while nobody served, as cameras saw it between two moments."""
+    begins = (
+        max(span.since.astimezone(UTC), since)
+        for span in spans
+        if span.waiting and span.since < until and (span.until is None or span.until > since)
+    )
+    return min(begins, default=None)
 
 
 def serves(window: Window, event: Event) -> bool:

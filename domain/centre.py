@@ -93,6 +93,8 @@ class AbsenceSettings(Model):
     notice: float = Field(default=10, gt=0)
     yellow: float = Field(default=15, gt=0)
     red: float = Field(default=30, gt=0)
+    #: Minutes after which the notice comes where somebody was seen to wait at the empty window; no card comes earlier.
+    notice_waiting: float | None = added(gt=0)
 
 
 class SourceSettings(Model):

@@ -60,6 +60,14 @@ def test_an_absence_has_no_deadline_but_a_length() -> None:
     assert "A07 不动产登记窗口无人在岗，自11月20日16:30起已满30分钟。请张三立即安排人员到岗。" in text
 
 
+def test_who_waits_at_the_empty_window_is_said() -> None:
+    since = {"since": "2026-11-20T16:30:00+08:00", "minutes": 10, "waiting": True}
+    text = words("finding.notice", rule="absence.notice", severity="notice", case=None, **since)
+    assert "无人在岗，自11月20日16:30起已满10分钟，有群众等候。" in text
+    params = {"rule": "absence.notice", "severity": "notice", "case": None, "language": "en", **since}
+    assert "for 10 minutes, since 11-20 16:30, citizens waiting." in words("finding.notice", **params)
+
+
 def test_a_stage_is_named() -> None:
     assert "环节超时（现场勘验），" in words(rule="stage.overdue", stage="现场勘验")
 

@@ -178,6 +178,33 @@ def test_an_absence_that_ends_in_unknown_is_reported_with_its_bounds():
     assert (bounds["earliest"][11:16], bounds["latest"][11:16]) == ("09:42", "09:55")
 
 
+@pytest.mark.parametrize(
+    ("before", "bounds"),
+    [
+        ([span("present", "08:00", "09:20"), span("unknown", "09:20", "09:30")], ("09:20", "09:30")),
+        (
+            [span("unknown", "08:00", "09:30", reason="dark")],
+            ("09:00", "09:30"),
+        ),  # never before the window opened
+        (
+            [
+                span("absent", "09:05", "09:15"),
+                span("unknown", "09:15", "09:20", reason="dark"),
+                span("unknown", "09:20", "09:30", reason="moved"),
+            ],
+            ("09:15", "09:30"),
+        ),
+        ([span("present", "08:00", "09:30")], None),
+    ],
+)
+def test_an_absence_that_begins_in_unknown_is_counted_from_what_is_sure(before, bounds):
+    verdict = judge(*before, span("absent", "09:30"), now="09:45")
+    assert found(verdict) == [("notice", "09:40", None), ("yellow", "09:45", None)]
+    for finding in verdict.findings:
+        told = finding.explain.get("absent_from")
+        assert (told and (told["earliest"][11:16], told["latest"][11:16])) == bounds
+
+
 def test_status_for_the_wall():
     status = judge(span("absent", "09:30"), now="09:35").status
     assert (status["presence"], status["desk"], status["open"]) == ("absent", "open", True)

@@ -263,6 +263,59 @@ def test_who_has_clocked_in_is_told():
     )
 
 
+# ---- seen waiting ------------------------------------------------------------------------------------------------------
+
+
+SOMEBODY = [
+    absent("08:00", "09:03", waiting=False), absent("09:03", "09:05", waiting=True), absent("09:05", waiting=False)
+]  # fmt: skip
+
+
+def test_who_was_seen_waiting_is_told_and_makes_nothing_worse():
+    plain = office(section=None, staff=["a"])
+    spans = [absent("09:00", "09:03"), *SOMEBODY[1:]]
+    verdict = judge(spans=spans, rules=plain, now="09:40")
+    assert found(verdict) == found(judge(spans=[absent("09:00")], rules=plain, now="09:40"))
+    for finding in verdict.findings:
+        assert finding.explain["seen_waiting"]["since"].endswith("09:03:00+08:00")
+    # Whoever came after the finding opened is not part of what it says.
+    late = [absent("09:00", "09:12"), absent("09:12", waiting=True)]
+    told = {
+        f.rule: f.explain.get("seen_waiting") for f in judge(spans=late, rules=plain, now="09:20").findings
+    }
+    assert told["absence.notice"] is None
+    assert told["absence.yellow"]["since"].endswith("09:12:00+08:00")
+
+
+def test_the_window_is_urgent_while_somebody_is_seen_waiting():
+    def urgent(now, rules=ALONE):
+        return judge(spans=[s for s in SOMEBODY if s.since <= clock(now)], rules=rules, now=now).status.get(
+            "urgent"
+        )
+
+    assert [urgent("09:02"), urgent("09:04"), urgent("09:06")] == [False, True, False]
+    assert urgent("09:04", office(section=None)) is True
+    assert urgent("09:06", office(section=None)) is None
+
+
+@pytest.mark.parametrize(
+    ("minutes", "spans", "opened"),
+    [
+        (None, SOMEBODY, "09:10"),
+        (5, SOMEBODY, "09:05"),  # he came before: the minutes decide
+        (2, SOMEBODY, "09:03"),  # the minutes were over: his coming decides
+        (5, [absent("08:00", waiting=False)], "09:10"),
+        (20, SOMEBODY, "09:10"),  # never later
+    ],
+)
+def test_a_notice_may_come_earlier_where_somebody_waits(minutes, spans, opened):
+    rules = centre(cameras=[CAMERA], windows=[{"id": "A01"}], rules={"absence": {"notice_waiting": minutes}})
+    verdict = judge(spans=spans, rules=rules, now="09:20")
+    assert found(verdict) == [("absence.notice", opened, None), ("absence.yellow", "09:15", None)]
+    early = (clock(opened) - clock("09:00")).seconds / 60
+    assert verdict.findings[0].explain["minutes"] == early
+
+
 # ---- heads ------------------------------------------------------------------------------------------------------------
 
 
