@@ -188,11 +188,11 @@ def test_an_absence_that_ends_in_unknown_is_reported_with_its_bounds():
         ),  # never before the window opened
         (
             [
-                span("absent", "09:05", "09:15"),
-                span("unknown", "09:15", "09:20", reason="dark"),
+                span("absent", "09:05", "09:12"),
+                span("unknown", "09:12", "09:20", reason="dark"),
                 span("unknown", "09:20", "09:30", reason="moved"),
             ],
-            ("09:15", "09:30"),
+            ("09:12", "09:30"),
         ),
         ([span("present", "08:00", "09:30")], None),
     ],
