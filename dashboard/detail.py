@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import quote
 
 from dash import html
 from dash.development.base_component import Component
@@ -116,6 +117,8 @@ def finding_section(
             html.H4(words("detail_days")),
             html.Table([html.Thead(header), html.Tbody(lines)], className="days"),
         ]
+    address = f"/desk/finding/{quote(finding.finding_id, safe='')}?centre={quote(centre.centre.id, safe='')}"
+    body.append(html.P(html.A(words("desk_open_here"), href=address), className="panel-note"))
     return html.Section(body, className="panel-finding")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from domain.centre import Centre
@@ -23,23 +23,24 @@ class Wanted:
     Args:
         life: a state of the answer; ``pending``: about which something is to be done.
         cause: what the rules say: open, closed, revoked.
+        severities: of one of these.
         rule: a rule, or with a dot at the end a family: ``absence.``.
         windows: at one of these only; an empty list finds nothing.
         staff: or about this person's own day.
         since, until: issued in this half-open span.
-        late_before: (severity issued at all, moment): not answered, and issued before it.
+        late_before: not answered, and issued before this moment.
         case: the case itself, whole.
     """
 
     life: str | None = None
     cause: str | None = None
-    severity: str | None = None
+    severities: Sequence[str] | None = None
     rule: str | None = None
     windows: Sequence[str] | None = None
     staff: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    late_before: tuple[Sequence[str], datetime] | None = None
+    late_before: datetime | None = None
     case: str | None = None
 
     def conditions(self) -> tuple[str, dict[str, object]]:
@@ -57,8 +58,8 @@ class Wanted:
             add("life = %(life)s", life=self.life)
         if self.cause:
             add("state = %(cause)s", cause=self.cause)
-        if self.severity:
-            add("severity = %(severity)s", severity=self.severity)
+        if self.severities is not None:
+            add("severity = any(%(severities)s)", severities=list(self.severities))
         if self.rule:
             add(
                 "starts_with(rule, %(rule)s)" if self.rule.endswith(".") else "rule = %(rule)s",
@@ -72,11 +73,9 @@ class Wanted:
         if self.until is not None:
             add("issued_at < %(until)s", until=self.until)
         if self.late_before is not None:
-            severities, before = self.late_before
             add(
-                f"life in ('open', 'acknowledged') and not {_ENDED} and severity = any(%(asked)s) and issued_at < %(before)s",
-                asked=list(severities),
-                before=before,
+                f"life in ('open', 'acknowledged') and not {_ENDED} and issued_at < %(before)s",
+                before=self.late_before,
             )
         if self.case:
             add("case_id = %(case)s", case=self.case)
@@ -146,15 +145,15 @@ def count_waiting(connection: Connection, centre: str, wanted: Wanted) -> Waitin
     """Of the findings about which something is to be done.
 
     Args:
-        wanted: ``windows``, ``staff`` and ``late_before`` count, the rest not.
+        wanted: ``severities``, ``windows``, ``staff`` and ``late_before`` count, the rest not.
     """
-    mine, values = Wanted(windows=wanted.windows, staff=wanted.staff).conditions()
-    severities, before = wanted.late_before or ((), None)
+    mine = replace(Wanted(), severities=wanted.severities, windows=wanted.windows, staff=wanted.staff)
+    where, values = mine.conditions()
     row = connection.execute(
-        "select count(*), count(*) filter (where life in ('open', 'acknowledged') and severity = any(%(asked)s)"
-        " and issued_at < %(before)s), count(*) filter (where life = 'appealed'),"
-        f" count(*) filter (where life = 'rectified') from finding where centre = %(centre)s and not {_ENDED}{mine}",
-        {**values, "centre": centre, "asked": list(severities), "before": before},
+        "select count(*), count(*) filter (where life in ('open', 'acknowledged') and issued_at < %(before)s),"
+        " count(*) filter (where life = 'appealed'), count(*) filter (where life = 'rectified')"
+        f" from finding where centre = %(centre)s and not {_ENDED}{where}",
+        {**values, "centre": centre, "before": wanted.late_before},
     ).fetchone()
     assert row is not None
     return Waiting(*row)

@@ -8,14 +8,12 @@ from typing import Any, cast
 
 from starlette.responses import Response
 
-from dashboard.desk.findings_page import clocks
+from dashboard.desk.findings_page import clocks, sentence
 from dashboard.desk.hands import Row
 from dashboard.desk.markup import Markup, Node, facts, table, tag
 from dashboard.desk.page import HEADERS, form, frame, joined, note, rule_words, section, severity, text_area
 from dashboard.desk.visit import Visit
 from dashboard.explaining import day_rows, explain_facts, moment_words
-from dashboard.lights import finding_text
-from dashboard.source import finding_facts
 from domain.chain import Row as ChainRow
 from domain.errors import StepRefusedError, StoreError
 from domain.finding_life import STEPS, Act, LifeStep, Request, roles_of, take
@@ -100,7 +98,11 @@ def show(
         person=visit.account.who, what="desk", account=visit.account.name,
     )  # fmt: skip
     title = tag("span", severity(row.severity, words), " ", rule_words(row.rule, words), class_="title")
-    why = [_sentence(visit, found), facts(_facts(visit, found)), _days(visit, row.explain)]
+    why = [
+        tag("p", sentence(visit, found), class_="sentence"),
+        facts(_facts(visit, found)),
+        _days(visit, row.explain),
+    ]
     side = [_standing(visit, found), _buttons(visit, found, written), _downloads(visit, found)]
     return frame(
         visit,
@@ -123,13 +125,6 @@ def show(
         ),
         status=status,
     )
-
-
-def _sentence(visit: Visit, found: FindingLife) -> Markup:
-    row = found.finding
-    # Of what has ended: how long it was when it ended.
-    ended = row.closed_at or row.revoked_at or visit.now
-    return tag("p", finding_text(finding_facts(row), visit.words, ended), class_="sentence")
 
 
 def _facts(visit: Visit, found: FindingLife) -> list[tuple[Node, Node]]:

@@ -12,6 +12,8 @@ from dashboard.desk.markup import Markup, Node, table, tag
 from dashboard.desk.page import choice, chosen, clock_words, entry, frame, joined, note, rule_words, severity
 from dashboard.desk.visit import Visit
 from dashboard.explaining import moment_words
+from dashboard.lights import finding_text
+from dashboard.source import finding_facts
 from dashboard.words import Words
 from domain.finding_clocks import FindingSettings, late_before
 from domain.finding_life import ENDS, LifeState
@@ -38,7 +40,8 @@ def findings(visit: Visit, connection: Connection) -> Response:
     basis = _concerned(visit)
     settings = visit.centre.findings or FindingSettings()
     border = late_before(visit.centre.working_time, settings.answer_within, visit.now)
-    late = (sorted(settings.answers_for), border)
+    # A notice is a reminder and asks for no answer: it stands among all, and in no list of what is to be done.
+    asked = [each for each in SEVERITIES if each in settings.answers_for]
     try:
         wanted = _wanted(visit, basis)
         after = _place(query.get("after", ""))
@@ -46,12 +49,16 @@ def findings(visit: Visit, connection: Connection) -> Response:
         return frame(
             visit, words("desk_findings"), note(words("desk_bad_date"), "refused"), way="/", status=400
         )
+    if view != "all":
+        wanted = replace(wanted, severities=wanted.severities or asked)
     if view == "late":
-        wanted = replace(wanted, late_before=late)
+        wanted = replace(wanted, late_before=border)
     elif view != "all":
-        wanted = replace(wanted, life=wanted.life or view)
+        wanted = replace(wanted, life=view)
     oldest = query.get("order") == "oldest"
-    waiting = count_waiting(connection, visit.centre.centre.id, replace(basis, late_before=late))
+    waiting = count_waiting(
+        connection, visit.centre.centre.id, replace(basis, severities=asked, late_before=border)
+    )
     page = read_page(connection, visit.centre, wanted, after=after, oldest_first=oldest, limit=ROWS)
     kept = {key: value for key, value in query.items() if key not in ("after", "lang", "centre")}
     ways: list[Node] = []
@@ -102,11 +109,11 @@ def _wanted(visit: Visit, basis: Wanted) -> Wanted:
     if query.get("person"):
         narrow(visit.windows_of(query["person"]))
         staff = query["person"] if basis.staff in (None, query["person"]) else None
-    rule = query.get("rule", "")
+    rule, severity_wanted = query.get("rule", ""), chosen(query, "severity", SEVERITIES)
     return Wanted(
         life=chosen(query, "life", get_args(LifeState)) or None,
         cause=chosen(query, "cause", ("open", "closed", "revoked")) or None,
-        severity=chosen(query, "severity", SEVERITIES) or None,
+        severities=[severity_wanted] if severity_wanted else None,
         rule=rule[:64] or None,
         windows=None if windows is None else sorted(windows),
         staff=staff,
@@ -244,11 +251,7 @@ def _row(visit: Visit, found: FindingLife) -> Markup:
         tag("a", rule_words(row.rule, words), href=visit.link(f"/finding/{row.finding_id}")),
         joined(
             [
-                tag("span", row.case, class_="code")
-                if row.case
-                else row.subject.partition(":")[2]
-                if not row.window
-                else None,
+                tag("span", row.case, class_="code") if row.case else sentence(visit, found),
                 tag("small", item.name) if item is not None and item.name else None,
             ],
             tag("br"),
@@ -259,6 +262,12 @@ def _row(visit: Visit, found: FindingLife) -> Markup:
         clocks(visit, found),
     ]
     return tag("tr", [tag("td", cell) for cell in cells], class_="late" if late else None)
+
+
+def sentence(visit: Visit, found: FindingLife) -> str:
+    """A finding in one line; of what has ended: how long it was when it ended."""
+    row = found.finding
+    return finding_text(finding_facts(row), visit.words, row.closed_at or row.revoked_at or visit.now)
 
 
 def cause_words(found: FindingLife, words: Words) -> Markup | None:
@@ -272,7 +281,11 @@ def cause_words(found: FindingLife, words: Words) -> Markup | None:
 def clocks(visit: Visit, found: FindingLife) -> Node:
     """What is awaited until when, and until when it can be contested."""
     words, now = visit.words, visit.now
-    parts: list[Node] = [clock_words(each, words, now) for each in found.awaited]
+    settings = visit.centre.findings or FindingSettings()
+    asks = found.finding.severity in settings.answers_for or found.life.state not in ("open", "acknowledged")
+    parts: list[Node] = [clock_words(each, words, now) for each in found.awaited if asks]
+    if not asks and found.awaited:
+        parts.append(tag("span", words("desk_no_answer"), class_="clock soft"))
     if found.life.state in ("open", "acknowledged", "answered") and not found.life.appealed and found.awaited:
         until = found.appeal_until
         if until >= now:
@@ -283,4 +296,4 @@ def clocks(visit: Visit, found: FindingLife) -> Node:
     return joined(parts, tag("br")) if parts else tag("span", words("desk_nothing_awaited"), class_="soft")
 
 
-__all__ = ["MANUAL", "ROWS", "VIEWS", "clocks", "findings"]
+__all__ = ["MANUAL", "ROWS", "VIEWS", "clocks", "findings", "sentence"]

@@ -27,6 +27,8 @@ from domain.centres import Centres
 from domain.findings import Finding
 from store.connection import connect
 from store.findings import Change, write_changes
+from store.migrate import migrate
+from tests.fixtures_postgres import _database
 from tests.store.making import CENTRE, MORNING, at
 
 PASSWORD = "correct horse 明镜"
@@ -110,10 +112,20 @@ def write(db: psycopg.Connection, finding: Finding, minutes: float = 0) -> None:
     )
 
 
+@pytest.fixture(scope="package")
+def _one(postgres: str, _template: str | None) -> Iterator[psycopg.Connection]:
+    """One database for all: what a test writes is taken back at its end."""
+    for dsn in _database(postgres, _template or "template0"):
+        if _template is None:
+            migrate(dsn)
+        with connect(dsn, autocommit=True) as connection:
+            yield connection
+
+
 @pytest.fixture
-def db(database: str) -> Iterator[psycopg.Connection]:
-    with connect(database, autocommit=True) as connection:
-        yield connection
+def db(_one: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    with _one.transaction(force_rollback=True):
+        yield _one
 
 
 @pytest.fixture
