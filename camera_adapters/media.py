@@ -138,6 +138,11 @@ class Media:
             return 0.0
         return float(stream.start_time * stream.time_base)
 
+    @property
+    def duration(self) -> float:
+        """Seconds, 0 where the file does not say."""
+        return float((self._container.duration or 0) / av.time_base)
+
     def seek(self, t: float) -> None:
         """Goes to the last keyframe at or before ``t`` seconds after the beginning (recordings only)."""
         if self._stream.time_base is None:

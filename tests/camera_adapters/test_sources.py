@@ -1,12 +1,7 @@
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
-import threading
 import time
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import av
 import cv2
@@ -21,8 +16,10 @@ from camera_adapters.simulated import SimulatedSource
 from camera_adapters.snapshot import SnapshotSource
 from camera_adapters.source import SourceError
 from camera_adapters.stream import StreamSource
+from camera_adapters.web import WebCamera
 from domain.centre import Camera
 from domain.clock import FakeClock
+from tests.camera_adapters.fake_http import Http, jpeg_of, send, with_basic, with_digest
 from tests.camera_adapters.fake_rtsp import FakeCamera, encode, pictures
 
 CLOCK = FakeClock(datetime(2026, 11, 23, 1, 0, tzinfo=UTC))
@@ -115,75 +112,10 @@ def test_nobody_there_is_said_so():
 # -- still pictures by HTTP ------------------------------------------------------------------------------------------
 
 
-def jpeg_of(image=None):
-    image = image if image is not None else np.random.default_rng(1).integers(0, 255, (90, 160, 3), np.uint8)
-    return cv2.imencode(".jpg", image)[1].tobytes()
-
-
-class Http:
-    """A camera's web server: ``behave`` gets the handler and answers."""
-
-    def __init__(self, behave):
-        self.asked = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self):
-                outer.asked.append(self.headers.get("Authorization"))
-                behave(self)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/ISAPI/Streaming/channels/101/picture"
-
-    def __enter__(self):
-        threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
-def send(handler, body, status=200, length=None, **headers):
-    handler.send_response(status)
-    handler.send_header("Content-Length", str(len(body) if length is None else length))
-    for name, value in headers.items():
-        handler.send_header(name.replace("_", "-"), value)
-    handler.end_headers()
-    handler.wfile.write(body)
-
-
-def with_digest(handler, user="admin", password="s3cret"):
-    given = handler.headers.get("Authorization") or ""
-    if not given.startswith("Digest "):
-        send(handler, b"", 401, WWW_Authenticate='Digest realm="cam", nonce="abc", qop="auth", algorithm=MD5')
-        return
-    f = dict(re.findall(r'(\w+)="?([^",]+)"?', given))
-    md5 = lambda text: hashlib.md5(text.encode()).hexdigest()  # noqa: E731
-    ha1, ha2 = md5(f"{user}:cam:{password}"), md5(f"GET:{handler.path}")
-    good = md5(f"{ha1}:abc:{f['nc']}:{f['cnonce']}:auth:{ha2}") == f["response"]
-    send(handler, jpeg_of() if good else b"", 200 if good else 401)
-
-
-def with_basic(handler):
-    token = base64.b64encode(b"admin:s3cret").decode()
-    if handler.headers.get("Authorization") == f"Basic {token}":
-        send(handler, jpeg_of())
-    else:
-        send(handler, b"", 401, WWW_Authenticate='Basic realm="cam"')
-
-
-def snapshots(url, user="admin:s3cret@", **options):
-    options = {"every": 0.0, "wait": lambda _: False, "timeout": 0.4} | options
-    return SnapshotSource(url.replace("://", f"://{user}"), CLOCK, **options)
+def snapshots(url, user="admin:s3cret@", timeout=0.4, **options):
+    options = {"every": 0.0, "wait": lambda _: False} | options
+    address = url.replace("://", f"://{user}")
+    return SnapshotSource(lambda: WebCamera(address, CLOCK, timeout=timeout), CLOCK, **options)
 
 
 @pytest.mark.parametrize("behave", [with_digest, with_basic])
@@ -352,9 +284,9 @@ def test_an_address_of_no_known_kind_is_an_error_without_its_password():
 def test_passwords_come_from_the_environment_or_a_file(tmp_path):
     (tmp_path / "pw").write_text("p@ss\n")
     asked = camera("http://10.0.0.8/x.jpg", user="u", password_file=str(tmp_path / "pw"))
-    assert open_source(asked, CLOCK)._password == "p@ss"
+    assert open_source(asked, CLOCK)._make_web()._password == "p@ss"
     asked = camera("http://10.0.0.8/x.jpg", user="u", password_env="PW")
-    assert open_source(asked, CLOCK, environ={"PW": "q/q"})._password == "q/q"
+    assert open_source(asked, CLOCK, environ={"PW": "q/q"})._make_web()._password == "q/q"
     with pytest.raises(SourceError, match="PW is not set"):
         open_source(asked, CLOCK, environ={})
 
