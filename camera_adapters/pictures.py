@@ -19,6 +19,7 @@ from typing import Any
 from camera_adapters.pictures_loop import Key, PictureLoop
 from camera_adapters.pictures_mask import Mask
 from camera_adapters.source import Frame
+from detectors.presence.look import Look
 from detectors.presence.state import PostState
 from domain.centre import Camera, Centre
 
@@ -261,9 +262,9 @@ class Recorder:
         self._gap: tuple[str, datetime] | None = None
         self._warned = False
 
-    def __call__(self, frame: Frame | None, states: Sequence[PostState], blind: str | None) -> None:
+    def __call__(self, frame: Frame | None, states: Sequence[PostState], looks: Sequence[Look]) -> None:
         try:
-            self._look(frame, states, blind)
+            self._look(frame, states, looks)
         except Exception:
             # Whatever a picture may do to an encoder, the look at it counts.
             if not self._warned:
@@ -271,10 +272,11 @@ class Recorder:
             self._warned = True
             self._keeper.counts.given_up["error"] = self._keeper.counts.given_up.get("error", 0) + 1
 
-    def _look(self, frame: Frame | None, states: Sequence[PostState], blind: str | None) -> None:
+    def _look(self, frame: Frame | None, states: Sequence[PostState], looks: Sequence[Look]) -> None:
         at = self._now() if frame is None else frame.taken_at
         if self._mask.settings.keep == "none" or not self._is_open(at):
             return
+        blind = _blind(looks)
         if frame is None or blind in NOT_THE_VIEW:
             if blind is not None:
                 self._note_gap(blind, at)
@@ -290,7 +292,10 @@ class Recorder:
         offset = self._offset()
         facts = {
             "offset": None if offset is None else round(offset, 3),
-            "states": {post.name: state for post, state in zip(self._camera.posts, said, strict=True)},
+            # Of this very picture: the states are weighed over seconds and may be those of the moment before.
+            "states": {
+                post.name: _SEEN[look.seen] for post, look in zip(self._camera.posts, looks, strict=True)
+            },
             "why": "change" if changed else "period",
         }
         self._taken, self._said, self._gap = at, said, None
@@ -315,6 +320,15 @@ class Recorder:
             }
             self._spans = {day: [span for each in calendars.values() for span in each.office_spans(day)]}
         return any(start - AROUND <= at < end + AROUND for start, end in self._spans[day])
+
+
+_SEEN = {True: "present", False: "absent", None: "unknown"}
+
+
+def _blind(looks: Sequence[Look]) -> str | None:
+    """Why a look says nothing of any post; None where it says something, or for several reasons."""
+    reasons = {look.reason if look.seen is None else None for look in looks}
+    return reasons.pop() if len(reasons) == 1 else None
 
 
 __all__ = ["Counts", "Keeper", "Recorder"]

@@ -10,6 +10,7 @@ from camera_adapters.reader import Link
 from camera_adapters.slot import Slot
 from camera_adapters.source import Frame
 from detectors.presence.asking import Asking, run_alone
+from detectors.presence.look import Look
 from detectors.presence.picture import Picture
 from detectors.presence.state import PostState
 from detectors.presence.watcher import PostWatcher
@@ -17,8 +18,8 @@ from domain.centre import Camera, Post
 from domain.clock import Clock
 from domain.observations import Observation
 
-OnLook = Callable[[Frame | None, Sequence[PostState], str | None], object]
-"""Told of each look: the picture if there is a new one, the states, and why the whole picture says nothing, if it does not."""
+OnLook = Callable[[Frame | None, Sequence[PostState], Sequence[Look]], object]
+"""Told of each look: the picture if there is a new one, the states, and what the look itself saw, both post by post."""
 
 SUMMARY_EVERY = 15.0
 """Seconds of the house's clock."""
@@ -132,7 +133,7 @@ class Station:
         states = yield from self._states(t)
         states = [_told(state, post) for state, post in zip(states, self.camera.posts, strict=True)]
         if self._on_look is not None:
-            self._on_look(self._frame, states, self._blind())
+            self._on_look(self._frame, states, self._watcher.looks)
         found = self._camera_change(at)
         for index, (state, look) in enumerate(zip(states, self._watcher.looks, strict=True)):
             counts = self._counts[index]
@@ -164,11 +165,6 @@ class Station:
         # Between two pictures of a slow camera the last one stands, but not for longer than its usual pace explains.
         usual = max(self._period, (self._interval() or 0.0) / self._timebase.real)
         return self._watcher.repeat(t) if age <= 2 * usual else self._watcher.miss(t, "no_frame")
-
-    def _blind(self) -> str | None:
-        """Why the last look says nothing of any post; None where it says something, or for several reasons."""
-        reasons = {look.reason if look.seen is None else None for look in self._watcher.looks}
-        return reasons.pop() if len(reasons) == 1 else None
 
     def _is_news(self, said: PostState | None, now: PostState) -> bool:
         if said is None or said.state != now.state:

@@ -46,7 +46,7 @@ class Kept:
     Args:
         at: when it was taken, on the host's clock. offset: seconds by which the camera's own clock was ahead of that,
             None = nobody knows.
-        states: post → what the system said of it then.
+        states: post → what the look at this very picture saw there: present, absent, unknown.
     """
 
     sha256: str

@@ -35,7 +35,7 @@ class PictureRow:
     """One picture of a finding.
 
     Args:
-        state: what the system said of the post then; None = nothing.
+        state: what the look at this very picture saw of the post: present, absent, unknown; None = not known.
         clock_offset: seconds by which the camera's own clock was ahead of the host's; None = unknown.
         deleted: why it is no longer there; its hash stays. None: it is there.
     """

@@ -44,7 +44,7 @@ create table finding_picture (
     role         text        not null check (role in ('before', 'first', 'sample', 'opened', 'last', 'back')),
     sha256       bytea       not null references evidence_picture,
     centre       text        not null,
-    state        text,                                   -- what the system said of the post then
+    state        text,                                   -- what the look at this very picture saw
     taken_at     timestamptz not null,                   -- on the host's clock
     clock_offset double precision,                       -- seconds by which the camera's own clock was ahead; null: unknown
     linked_at    timestamptz not null,

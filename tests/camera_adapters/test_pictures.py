@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from camera_adapters.pictures import Keeper, Recorder
 from camera_adapters.pictures_loop import PictureLoop, safe_name
 from camera_adapters.pictures_mask import Mask
 from camera_adapters.source import Frame
+from detectors.presence.look import Look
 from detectors.presence.state import PostState
 from domain.centre import Camera, Centre
 from domain.centre_file import parse_centre
@@ -326,11 +326,12 @@ class Desk:
         )
         self.seed = 0
 
-    def look(self, state="present", *, picture=True, blind=None, seconds=1.0, reason=None):
+    def look(self, state="present", *, saw=None, picture=True, blind=None, seconds=1.0, reason=None):
         self.seed += 1
         frame = Frame(noisy(room(3), self.seed), 0.0, self.now) if picture else None
         said = PostState(state, reason, 1.0, 0.0, 0.0, 0.0)
-        self.recorder(frame, [said], blind)
+        seen = None if blind else {"present": True, "absent": False}.get(state if saw is None else saw)
+        self.recorder(frame, [said], [Look(seen, 0.0, (blind or "few_looks") if seen is None else None)])
         self.keeper.step()
         self.now += timedelta(seconds=seconds)
 
@@ -350,6 +351,14 @@ def test_one_every_ten_seconds_and_one_at_each_change(tmp_path: Path):
     assert [kept.states["desk"] for kept in found] == ["present"] * 3 + ["absent"] * 2
     assert desk.keeper.counts.kept == 5
     assert desk.keeper.size == sum(kept.size for kept in found) == desk.keeper.counts.kept_bytes
+
+
+def test_a_picture_is_told_by_what_was_seen_in_it_not_by_what_was_still_said(tmp_path: Path):
+    """Found on the whole way: a seat that had just become empty stood as the last that showed somebody."""
+    desk = Desk(tmp_path)
+    desk.look("present", seconds=10)
+    desk.look("present", saw="absent", seconds=10)
+    assert [kept.states["desk"] for kept in desk.kept().pictures] == ["present", "absent"]
 
 
 def test_nothing_outside_of_the_open_hours(tmp_path: Path):
@@ -451,7 +460,9 @@ def test_it_leaves_some_of_the_disk_free_whatever_its_limit(tmp_path: Path):
 def test_a_picture_that_breaks_the_encoder_costs_no_look(tmp_path: Path, caplog):
     desk = Desk(tmp_path)
     desk.recorder(
-        Frame(np.zeros((0, 0, 3), np.uint8), 0.0, desk.now), [PostState("present", None, 1.0, 0, 0, 0)], None
+        Frame(np.zeros((0, 0, 3), np.uint8), 0.0, desk.now),
+        [PostState("present", None, 1.0, 0, 0, 0)],
+        [Look(True)],
     )
     assert desk.keeper.counts.given_up == {"error": 1}
     assert "could not be kept" in caplog.text
