@@ -71,21 +71,31 @@ def send(handler, body, status=200, length=None, **headers):
     handler.wfile.write(body)
 
 
-def with_digest(handler, user="admin", password="s3cret"):
+def admits_digest(handler, user="admin", password="s3cret"):
     given = handler.headers.get("Authorization") or ""
     if not given.startswith("Digest "):
-        send(handler, b"", 401, WWW_Authenticate='Digest realm="cam", nonce="abc", qop="auth", algorithm=MD5')
-        return
+        return False
     f = dict(re.findall(r'(\w+)="?([^",]+)"?', given))
     md5 = lambda text: hashlib.md5(text.encode()).hexdigest()  # noqa: E731
-    ha1, ha2 = md5(f"{user}:cam:{password}"), md5(f"GET:{handler.path}")
-    good = md5(f"{ha1}:abc:{f['nc']}:{f['cnonce']}:auth:{ha2}") == f["response"]
-    send(handler, jpeg_of() if good else b"", 200 if good else 401)
+    ha1, ha2 = md5(f"{user}:cam:{password}"), md5(f"{handler.command}:{handler.path}")
+    return md5(f"{ha1}:abc:{f['nc']}:{f['cnonce']}:auth:{ha2}") == f["response"]
+
+
+def admits_basic(handler, user="admin", password="s3cret"):
+    token = base64.b64encode(f"{user}:{password}".encode()).decode()
+    return handler.headers.get("Authorization") == f"Basic {token}"
+
+
+def with_digest(handler):
+    if admits_digest(handler):
+        send(handler, jpeg_of())
+    else:
+        ask = 'Digest realm="cam", nonce="abc", qop="auth", algorithm=MD5'
+        send(handler, b"", 401, WWW_Authenticate=ask)
 
 
 def with_basic(handler):
-    token = base64.b64encode(b"admin:s3cret").decode()
-    if handler.headers.get("Authorization") == f"Basic {token}":
+    if admits_basic(handler):
         send(handler, jpeg_of())
     else:
         send(handler, b"", 401, WWW_Authenticate='Basic realm="cam"')
