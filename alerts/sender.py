@@ -269,7 +269,7 @@ class Sender:
             held = outbox.bury(connection, message, reason=reason, error=words, at=self._clock.now())
             outbox.notify(connection)
             return held
-        pause = self._pause(message.attempts, error.retry_after)
+        pause = self._pause(message.attempts, max(error.retry_after or 0.0, error.wait or 0.0))
         if error.retry_after:
             channel.resume_at = max(channel.resume_at, self._monotonic() + error.retry_after)
         self._count("later", message)
@@ -287,10 +287,10 @@ class Sender:
         self.tally[outcome] += 1
         metrics.MESSAGES.labels(message.channel, outcome).inc()
 
-    def _pause(self, attempts: int, asked: float | None) -> float:
+    def _pause(self, attempts: int, asked: float) -> float:
         waits = self.settings.waits
         own = waits[min(attempts, len(waits)) - 1]
-        return max(own, asked or 0.0) * (1 + self.settings.jitter * self._rng.random())
+        return max(own, asked) * (1 + self.settings.jitter * self._rng.random())
 
     def _running(self) -> list[Future[Handed]]:
         return [future for channel in self._channels.values() for future in channel.running]
@@ -342,4 +342,6 @@ def _ask(hook: Hook, message: Outgoing) -> Handed | None:
                 "message %s: the gateway answers no questions: %s", message.idempotency_key, error.reason
             )
             return None
-        raise UnclearSendError(f"cannot be asked: {error.reason}", retry_after=error.retry_after) from None
+        raise UnclearSendError(
+            f"cannot be asked: {error.reason}", retry_after=error.retry_after, wait=error.wait
+        ) from None

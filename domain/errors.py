@@ -142,9 +142,17 @@ class SendError(MingjingError):
     Args:
         reason: one sentence.
         permanent: True if trying again cannot help.
-        retry_after: seconds the gateway asked for, if it did.
+        retry_after: seconds for which the gateway wants to hear nothing, of any message.
+        wait: seconds before this one message is worth another try; others are not held up.
     """
 
-    def __init__(self, reason: str, *, permanent: bool = False, retry_after: float | None = None) -> None:
-        self.reason, self.permanent, self.retry_after = reason, permanent, retry_after
+    def __init__(
+        self,
+        reason: str,
+        *,
+        permanent: bool = False,
+        retry_after: float | None = None,
+        wait: float | None = None,
+    ) -> None:
+        self.reason, self.permanent, self.retry_after, self.wait = reason, permanent, retry_after, wait
         super().__init__(reason)

@@ -16,6 +16,7 @@ KINDS: dict[str, str] = {
     "aliyun": "alerts.hooks.aliyun",
     "http_json": "alerts.hooks.http_json",
     "log": "alerts.hooks.log",
+    "tencent": "alerts.hooks.tencent",
 }
 
 

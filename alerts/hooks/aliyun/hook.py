@@ -30,8 +30,10 @@ BEIJING: Final = timezone(timedelta(hours=8))
 """Aliyun's days and moments are Beijing's, wherever the machine stands."""
 FATES: Final[Mapping[int, Fate]] = {2: "undelivered", 3: "delivered"}
 """``SendStatus``; 1 is waiting for a receipt."""
+NUMBER_CODES: Final = frozenset({"isv.BUSINESS_LIMIT_CONTROL"})
+"""This number has had enough for this minute, hour or day; which one is only said in words."""
+NUMBER_WAIT: Final = 3600.0
 PASSING_CODES: Final = {
-    "isv.BUSINESS_LIMIT_CONTROL": 3600.0,  # minute, hour or day of this number; which one is only said in words
     "isv.DAY_LIMIT_CONTROL": 3600.0,
     "isv.MONTH_LIMIT_CONTROL": 3600.0,
     "Throttling": 5.0,
@@ -41,7 +43,7 @@ PASSING_CODES: Final = {
     "isv.AMOUNT_NOT_ENOUGH": 900.0,  # somebody may pay the bill before the message is too old
     "isv.OUT_OF_SERVICE": 900.0,
 }
-"""Refused, and may pass: seconds to wait."""
+"""The account is refused, and it may pass: seconds to wait, for all messages."""
 UNCLEAR_CODES: Final = frozenset({"isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "isp.UNKNOWN", "InternalError"})
 """Their side has failed somewhere; whether before or after the message was taken is not said."""
 PAGE: Final = 50
@@ -161,6 +163,8 @@ def _refused(answer: Answer, code: str, now: float) -> SendError:
 
     The ``Message`` beside the code is not quoted: it may repeat number and text.
     """
+    if code in NUMBER_CODES:
+        return SendError(code, wait=NUMBER_WAIT)
     if code in PASSING_CODES:
         return SendError(code, retry_after=PASSING_CODES[code])
     if code in UNCLEAR_CODES:
