@@ -9,7 +9,7 @@ from dash import html
 from dash.development.base_component import Component
 
 from dashboard.explaining import day_rows, explain_facts, moment_words
-from dashboard.facts import Detail, FindingFacts, LifeFacts
+from dashboard.facts import Detail, FindingFacts, LifeFacts, PictureFacts
 from dashboard.layout import attributes, lamp_icon
 from dashboard.lights import camera_text, finding_text, rule_family
 from dashboard.view import person_name
@@ -103,6 +103,8 @@ def finding_section(
     ]
     if finding.life is not None:
         body += life_section(finding.life, centre, words, now)
+    if finding.pictures is not None:
+        body += pictures_section(finding.pictures, words)
     if finding.provisional:
         body.append(html.P(words("detail_provisional"), className="panel-note"))
     if days:
@@ -152,4 +154,25 @@ def life_section(life: LifeFacts, centre: Centre, words: Words, now: datetime) -
     ]
 
 
-__all__ = ["day_rows", "explain_facts", "finding_section", "life_section", "panel"]
+def pictures_section(pictures: PictureFacts, words: Words) -> list[Component]:
+    """How many pictures there are and their hashes; what is missing, and why. No picture: the wall is open to everybody."""
+    said = [words("pictures_count", n=len(pictures.sha256))]
+    if pictures.waiting:
+        said.append(words("pictures_waiting"))
+    rows = [html.Li(name, className="picture-hash") for name in pictures.sha256]
+    for camera, post, role, reason in pictures.missing:
+        key = f"pictures_why_{reason}"
+        why = words(key) if words.has(key) else camera_text(reason, words)
+        rows.append(
+            html.Li(
+                words("pictures_missing", place=f"{camera}/{post}", role=words(f"pictures_{role}"), why=why)
+            )
+        )
+    return [
+        html.H4(words("pictures_title")),
+        html.P(" ".join(said), className="panel-note"),
+        html.Ul(rows, className="pictures"),
+    ]
+
+
+__all__ = ["day_rows", "explain_facts", "finding_section", "life_section", "panel", "pictures_section"]

@@ -24,6 +24,18 @@ class LifeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PictureFacts:
+    """Which pictures there are of a finding; never one of them: those are shown to who signs in and says why.
+
+    ``missing``: camera, post, role and reason of what was wanted and is not there; ``waiting``: unanswered questions.
+    """
+
+    sha256: tuple[str, ...] = ()
+    missing: tuple[tuple[str, str, str, str], ...] = ()
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FindingFacts:
     """One open finding. ``explain`` may be left empty in a snapshot; the detail panel asks for it."""
 
@@ -42,6 +54,8 @@ class FindingFacts:
     explain: Mapping[str, Any] = field(default_factory=dict)
     #: What was done about it and what is awaited; only the panel asks.
     life: LifeFacts | None = None
+    #: None for a finding that rests on no picture; only the panel asks.
+    pictures: PictureFacts | None = None
 
     @property
     def weight(self) -> tuple[int, float]:
@@ -132,5 +146,5 @@ class SnapshotSource(Protocol):
 
 
 __all__ = [
-    "Beat", "Desk", "Detail", "FindingFacts", "LifeFacts", "Presence", "Snapshot", "SnapshotSource", "Totals", "WindowFacts",
+    "Beat", "Desk", "Detail", "FindingFacts", "LifeFacts", "PictureFacts", "Presence", "Snapshot", "SnapshotSource", "Totals", "WindowFacts",
 ]  # fmt: skip

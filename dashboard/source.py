@@ -18,6 +18,7 @@ from dashboard.facts import (
     Detail,
     FindingFacts,
     LifeFacts,
+    PictureFacts,
     Presence,
     Snapshot,
     Totals,
@@ -31,6 +32,7 @@ from store import reading
 from store.connection import Connection, connect
 from store.finding_life import read_life
 from store.ingest import heartbeat
+from store.pictures import pictures_of
 
 #: Seconds a reading may take before the wall says that the database does not answer.
 READ_TIMEOUT = 8.0
@@ -206,7 +208,11 @@ class StoreSource:
     def _with_life(self, connection: Connection, row: reading.FindingRow) -> FindingFacts:
         found = read_life(connection, self._centre, row.finding_id)
         life = LifeFacts(found.life.state, found.life.acts, found.awaited)
-        return replace(finding_facts(row), life=life)
+        kept = pictures_of(connection, row.finding_id)
+        hashes = tuple(dict.fromkeys(each.sha256 for each in kept.pictures))
+        missing = tuple((each.camera, each.post, each.role, each.reason) for each in kept.missing)
+        pictures = PictureFacts(hashes, missing, kept.waiting) if hashes or missing or kept.waiting else None
+        return replace(finding_facts(row), life=life, pictures=pictures)
 
     def close(self) -> None:
         for connection in (self._connection, self._listening):

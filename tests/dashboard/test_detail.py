@@ -7,8 +7,8 @@ from typing import Any
 from dash.development.base_component import Component
 
 from dashboard.demo_snapshot import EXPLAIN, NOON, ZONE, demo_centre, mixed
-from dashboard.detail import day_rows, explain_facts, life_section, panel
-from dashboard.facts import Detail, LifeFacts
+from dashboard.detail import day_rows, explain_facts, life_section, panel, pictures_section
+from dashboard.facts import Detail, LifeFacts, PictureFacts
 from dashboard.words import Words
 from detectors.cases import judge_case
 from domain.events import parse_event
@@ -114,3 +114,17 @@ def test_the_panel_shows_what_was_done_and_what_is_awaited():
     assert "p-unknown" in said
     waiting = replace(life, awaited=(replace(life.awaited[0], due_at=NOON + timedelta(hours=1)),))
     assert texts(life_section(waiting, CENTRE, ZH, NOON))[4].endswith(" 前")
+
+
+def test_the_open_wall_shows_number_hash_and_reason_and_no_picture():
+    facts = PictureFacts(
+        ("ab" * 32, "cd" * 32), (("C1", "p0", "back", "disk"), ("C1", "p0", "last", "unreachable")), 1
+    )
+    nodes = pictures_section(facts, ZH)
+    shown = texts(nodes)
+    assert shown[1].startswith("2 张")
+    assert "尚有图片" in shown[1]
+    assert shown[2:4] == ["ab" * 32, "cd" * 32]
+    assert shown[4] == "缺 返岗（C1/p0）：磁盘已满"
+    assert "unreachable" not in shown[5]
+    assert "Img" not in repr(nodes)
