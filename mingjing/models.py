@@ -1,7 +1,7 @@
 """Detector models: which are known, where they lie, and how they are installed (``mingjing model``).
 
 Models are not part of the project. They come from their public home, or in a closed network from a folder; either way
-only files with the pinned SHA-256 are accepted.
+only files with the pinned SHA-256 are accepted. Models of one's own are in :mod:`mingjing.onnx_models`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import typer
 from detectors.presence.nets.darknet import DarknetNet
 from detectors.presence.nets.net import PersonNet
 from domain.errors import ModelError, SettingsError
+from mingjing.onnx_models import onnx_models
 
 METHODS: Final = ("auto", "detector", "correlation")
 _HOME = "https://raw.githubusercontent.com/dog-qiuqiu/Yolo-Fastest/master/ModelZoo"
@@ -132,29 +133,47 @@ def choose_net(
     method: str = "auto",
     folders: Sequence[Path] | None = None,
     catalogue: Sequence[Model] = CATALOGUE,
+    named: str | None = None,
 ) -> NetChoice:
-    """Finds the first installed model for ``auto`` or ``detector``; ``correlation`` needs none.
+    """Finds the model for ``auto`` or ``detector``: one of one's own, else the first installed of the catalogue.
+
+    ``correlation`` needs none.
+
+    Args:
+        named: this one and no other; default ``$MINGJING_MODEL``.
 
     Raises:
         SettingsError: no such method.
-        ModelError: ``detector`` was asked for and no model is installed, or it cannot be read.
+        ModelError: ``detector`` was asked for and no model is installed, or it cannot be read; or the named one cannot be used.
     """
     if method not in METHODS:
         raise SettingsError(f"--method: must be one of {', '.join(METHODS)}, not '{method}'")
     if method == "correlation":
         return NetChoice(None)
     folders = model_folders() if folders is None else folders
-    damaged: list[str] = []
+    named = named if named is not None else os.environ.get("MINGJING_MODEL") or None
+    own, damaged = onnx_models(folders)
+    for each in own:
+        if named in (None, each.name):
+            try:
+                return NetChoice(each.load(), "; ".join(damaged) or None, each.name)
+            except ModelError as error:
+                if named is not None:
+                    raise
+                damaged.append(str(error))
     for folder in folders:
         for model in catalogue:
+            if named not in (None, model.name):
+                continue
             trouble = problem(model, folder)
             if trouble is None:
                 net = DarknetNet(folder / model.cfg.name, folder / model.weights.name)
                 return NetChoice(net, "; ".join(damaged) or None, model.name)
             if (folder / model.weights.name).exists():
                 damaged.append(trouble)
-    looked = "no person detector is installed (looked in " + ", ".join(str(f) for f in folders) + ")"
-    if method == "detector":
+    what = "no person detector" if named is None else f"no person detector called '{named}'"
+    looked = f"{what} is installed (looked in " + ", ".join(str(f) for f in folders) + ")"
+    if method == "detector" or named is not None:
         raise ModelError("; ".join([*damaged, looked]) + "; `mingjing model install NAME` installs one")
     fallback = "posts are compared with their empty pictures instead, which is slower to be sure"
     return NetChoice(None, "; ".join([*damaged, looked, fallback]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from mingjing.camera.models import models_command
 from mingjing.camera.pictures import deletions_command, pictures_command
 
 camera_app = typer.Typer(
@@ -16,5 +17,6 @@ def _group() -> None:
     """A group, however few commands it has."""
 
 
+camera_app.command("models")(models_command)
 camera_app.command("pictures")(pictures_command)
 camera_app.command("deletions")(deletions_command)

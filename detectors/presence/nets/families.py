@@ -109,10 +109,7 @@ def decode(
     if family == "ssd-list":
         return _listed(outputs, size, person)
     if len(outputs) == 1:
-        # All pictures' boxes in one list; the first of the seven says of which picture a box is.
-        rows = outputs[0].reshape(-1, 7)
-        pictures = 1 + int(max(rows[:, 0].max(initial=0), 0))
-        return [ssd.decode_detections(rows[rows[:, 0] == i], size, person) for i in range(pictures)]
+        return [ssd.decode_detections(outputs[0].reshape(-1, 7), size, person)]
     scores, boxes = sorted(outputs, key=lambda output: output.shape[-1] == 4)
     return [ssd.decode_boxes(s, b, size, person) for s, b in zip(scores, boxes, strict=True)]
 

@@ -109,9 +109,7 @@ class OnnxNet:
         block, places = fitted(images, self.size, how.fit, how.pad)
         outputs = self._runner.run(self._tensor(block))
         boxes = decode(self.family, outputs, self.size, how.person, decoded=self._decoded)
-        # DetectionOutput names only the pictures in which it found something.
-        found = [place.people(each.distinct()) for place, each in zip(places, boxes, strict=False)]
-        found += [[] for _ in range(len(images) - len(found))]
+        found = [place.people(each.distinct()) for place, each in zip(places, boxes, strict=True)]
         steps = (0.0, how.doubt, how.seen, 1.0)
         return [
             [Person(person.box, float(np.interp(person.score, steps, _ONE_SCALE))) for person in people]
@@ -142,8 +140,6 @@ class OnnxNet:
             two = self._probe(2)
         except ModelError:
             return False
-        if self.family == "ssd" and len(one) == 1:
-            return True
         return [(2 * shape[0], *shape[1:]) for shape in one] == list(two)
 
 
