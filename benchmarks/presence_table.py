@@ -1,8 +1,10 @@
 """How often each way of seeing is right, wrong or unknown, by clip and condition. ``python -m benchmarks.presence_table``
 
-Runs the very code of ``mingjing watch`` on the recorded clips beside the checkout, as they are and degraded, and scores
-its samples against the truth given with the clips, leaving out one second around every change. "false absent" is the error
-that accuses somebody. A view that is covered, frozen or turned must become unknown; ten seconds are allowed for that.
+Runs the very code of ``mingjing watch`` on the recorded clips beside the checkout and on drawn ones, as they are and degraded, and
+scores its samples against the truth, leaving out one second around every change. "false absent" is the error that accuses
+somebody. A view that is covered, frozen or turned must become unknown; ten seconds are allowed for that.
+
+Writes ``presence.md`` (the table) and ``presence.json`` (figures) into ``benchmarks/results``.
 """
 
 from __future__ import annotations
@@ -12,202 +14,248 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
+from benchmarks.figure import Figure, write_figures
+from benchmarks.presence_conditions import CONDITIONS, QUICK, Condition, degraded
+from benchmarks.presence_scenes import SCENES, pictures_of, truth_of
 from camera_adapters.media import Decoded, Media
-from detectors.presence.nets.net import PersonNet
-from detectors.presence.picture import Image, Picture
+from detectors.presence.picture import Picture
+from detectors.presence.posts import Post
 from detectors.presence.watcher import PostWatcher
 from mingjing.models import choose_net
-from mingjing.posts_file import read_posts
-from mingjing.watch import watch
+from mingjing.watch import LOOK_EVERY, Sample, watch
 
 AROUND = 1.0
-BEGINS = 30.0
-"""Second at which a fault of the camera begins."""
 ALLOWED = 10.0
-Change = Callable[[Image, np.random.Generator], Image]
+"""Seconds within which a fault of the camera must be noticed."""
+EMPTY = 5.0
+"""Seconds from the beginning for which the method without weights is told that nobody is there, where that is so."""
+METHODS = ("detector", "correlation")
+RECORDED = ("table", "two-people", "walk-and-pause")
+GOAL_RIGHT, GOAL_ABSENT = ">= 97", "<= 0"
+KINDS = ("right", "false absent", "false present", "unknown", "unknown as due", "not noticed")
 
 
 @dataclass(frozen=True)
-class Condition:
-    """A degradation from ``begins`` on. ``spoils``: the view can no longer be judged and must become unknown."""
-
-    change: Change | None
-    begins: float = 0.0
-    spoils: bool = False
-
-
-def gain(factor: float, offset: float = 0) -> Change:
-    return lambda im, _: np.clip(im * factor + offset, 0, 255).astype(np.uint8)
+class Job:
+    method: str
+    clip: str
+    condition: str
+    data: str
+    until: float
 
 
-def noise(sigma: float) -> Change:
-    return lambda im, rng: cv2.add(im, rng.normal(0, sigma, im.shape), dtype=cv2.CV_8U)
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    root = Path(__file__).resolve().parents[1]
+    shared = Path(os.environ.get("MINGJING_SHARED") or root.parent / "shared")
+    parser.add_argument("--data", type=Path, default=shared / "data", help="folder of footage/ and models/")
+    parser.add_argument(
+        "--clips", default=",".join((*RECORDED, *(name.replace(", ", "/") for name in SCENES)))
+    )
+    parser.add_argument("--conditions", default="", help="default: all; drawn clips take only the quick ones")
+    parser.add_argument("--methods", default=",".join(METHODS))
+    parser.add_argument("--until", type=float, default=float("inf"), help="seconds of each clip")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few conditions and clips, to see that all runs"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--out", type=Path, default=root / "benchmarks" / "results" / "presence", help="without ending"
+    )
+    parser.add_argument("--json", type=Path, help="figures go there, too")
+    options = parser.parse_args()
+    clips = [name.replace("/", ", ") for name in options.clips.split(",")]
+    if options.quick:
+        clips = [name for name in clips if name in ("walk-and-pause", "drawn", "drawn, bag")]
+    asked = options.conditions.replace(", ", "/").split(",") if options.conditions else []
+    jobs = list(
+        planned(
+            options.methods.split(","),
+            clips,
+            [n.replace("/", ", ") for n in asked],
+            options.data,
+            options.until,
+        )
+    )
+    began = time.monotonic()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(max(1, options.jobs), initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        rows = []
+        for row in pool.map(run_job, jobs):
+            rows.append(row)
+            print(json.dumps(row, ensure_ascii=False), flush=True)
+    options.out.with_suffix(".md").write_text(as_markdown(rows, time.monotonic() - began), "utf-8")
+    write_figures(options.out.with_suffix(".json"), list(figures(rows)))
+    if options.json:
+        options.json.write_bytes(options.out.with_suffix(".json").read_bytes())
 
 
-def shifted(right: float, down: float = 0) -> Change:
-    def change(im: Image, _: np.random.Generator) -> Image:
-        matrix = np.asarray([[1, 0, right], [0, 1, down]], dtype=np.float32)
-        return cv2.warpAffine(im, matrix, im.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
-
-    return change
-
-
-def shaken(pixels: float) -> Change:
-    return lambda im, rng: shifted(*rng.uniform(-pixels, pixels, 2))(im, rng)
-
-
-def jpeg(quality: int) -> Change:
-    return lambda im, _: cv2.imdecode(cv2.imencode(".jpg", im, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 1)
-
-
-def shadow(im: Image, _: np.random.Generator) -> Image:
-    done = im.copy()
-    done[:, im.shape[1] // 3 : 3 * im.shape[1] // 4] //= 2
-    return done
+def planned(
+    methods: Sequence[str], clips: Sequence[str], conditions: Sequence[str], data: Path, until: float
+) -> Iterator[Job]:
+    """What is to be run. A net finds nobody in a drawing; short clips are over before a fault begins."""
+    for method in methods:
+        for clip in clips:
+            drawn = clip in SCENES
+            if drawn and method != "correlation":
+                continue
+            for name in conditions or (QUICK if drawn else CONDITIONS):
+                if CONDITIONS[name].begins and clip in RECORDED[1:]:
+                    continue
+                yield Job(method, clip, name, str(data), until)
 
 
-def cloth(im: Image, rng: np.random.Generator) -> Image:
-    x = np.arange(im.shape[1])[None, :, None]
-    return noise(2)(np.broadcast_to(40 + 20 * np.sin(x / 250), im.shape).astype(np.uint8), rng)
+def run_job(job: Job) -> dict[str, Any]:
+    """One clip in one condition by one method: the counts."""
+    began = time.process_time()
+    counts = run(job)
+    return {"method": job.method, "clip": job.clip, "condition": job.condition, **counts} | {
+        "cpu_s": round(time.process_time() - began, 1)
+    }
 
 
-CONDITIONS = {
-    "as it is": Condition(lambda im, _: im),
-    "dark x0.25": Condition(gain(0.25)),
-    "bright x1.6": Condition(gain(1.6)),
-    "washed out": Condition(gain(0.4, 100)),
-    "noise 15": Condition(noise(15)),
-    "noise 30": Condition(noise(30)),
-    "jpeg 20": Condition(jpeg(20)),
-    "jpeg 8": Condition(jpeg(8)),
-    "blur 2": Condition(lambda im, _: cv2.GaussianBlur(im, (0, 0), 2)),
-    "shaken 6 px": Condition(shaken(6)),
-    "nudged 8 px": Condition(shifted(8), BEGINS),
-    "light x0.4": Condition(gain(0.4), BEGINS),
-    "hard shadow": Condition(shadow, BEGINS),
-    "covered": Condition(cloth, BEGINS, spoils=True),
-    "black": Condition(gain(0), BEGINS, spoils=True),
-    "out of focus": Condition(lambda im, _: cv2.GaussianBlur(im, (0, 0), 6), BEGINS, spoils=True),
-    "turned": Condition(shifted(110, 20), BEGINS, spoils=True),
-    "frozen": Condition(None, BEGINS, spoils=True),
-}
+def run(job: Job) -> Counter[str]:
+    folder, condition = Path(job.data), CONDITIONS[job.condition]
+    if job.clip in SCENES:
+        truth = truth_of(job.clip)
+    else:
+        truth = json.loads((folder / "footage" / f"{job.clip}.json").read_text("utf-8"))
+    size = (truth["width"], truth["height"])
+    posts = [
+        Post(post["name"], tuple((x / size[0], y / size[1]) for x, y in post["polygon"]))
+        for post in truth["posts"]
+    ]
+    net = choose_net(job.method, [folder / "models"]).net
+
+    def pictures(until: float) -> Iterator[Decoded]:
+        if job.clip in SCENES:
+            yield from pictures_of(job.clip, until)
+            return
+        with closing(
+            Media(str(folder / "footage" / truth["clip"]), keyframes_only=False, live=False)
+        ) as media:
+            yield from thinned(media.pictures(), until)
+
+    def prepare(watcher: PostWatcher) -> None:
+        """The method without weights is told that the first seconds are empty, as they look in this condition."""
+        for picture in degraded(pictures(EMPTY), condition):
+            if round(picture.t * 10) % 10 in (4, 5):
+                for index in range(len(posts)):
+                    watcher.learn_empty(Picture(picture.image, picture.t), index)
+
+    known_empty = net is None and all(
+        begin > EMPTY for post in truth["posts"] for begin, _ in post["present"]
+    )
+    samples = watch(
+        degraded(pictures(job.until), condition), posts, net, prepare=prepare if known_empty else None
+    )
+    return score(samples, truth, condition)
 
 
-def degraded(pictures: Iterator[Decoded], condition: Condition) -> Iterator[Decoded]:
-    rng = np.random.default_rng(0)
-    held: Image | None = None
+def thinned(pictures: Iterable[Decoded], until: float) -> Iterator[Decoded]:
+    """Pictures that are looked at, and keyframes; the others would be degraded for nothing."""
+    due = 0.0
     for picture in pictures:
-        if picture.t < condition.begins:
+        if picture.t > until:
+            return
+        if picture.t + 1e-6 >= due or picture.keyframe:
+            due = picture.t + LOOK_EVERY / 2
             yield picture
-        elif condition.change is None:
-            held = picture.image if held is None else held
-            yield replace(picture, image=held)
-        else:
-            yield replace(picture, image=condition.change(picture.image, rng))
 
 
-def score(samples: Iterator[Any], truth: dict[str, Any], condition: Condition) -> Counter[str]:
-    """Counts right, wrong, unknown, false absent; for a spoiled view also what came too late."""
-    posts = {post["name"]: post["present"] for post in truth["posts"]}
+def score(samples: Iterable[Sample], truth: dict[str, Any], condition: Condition) -> Counter[str]:
+    """Counts of KINDS; for a spoilt view what must be unknown apart, and in brackets why what is unknown is so."""
+    posts = {post["name"]: post for post in truth["posts"]}
     counts: Counter[str] = Counter()
     for sample in samples:
-        t, said, spans = sample.t, sample.state.state, posts[sample.post]
-        edges = [edge for span in spans for edge in span if 0.05 < edge < truth["duration"] - 0.05]
-        if any(abs(t - edge) <= AROUND for edge in edges):
+        post, t, said = posts[sample.post], sample.t, sample.state.state
+        walks = [*post.get("passing", ()), *condition.passing]
+        edges = [
+            e for span in (*post["present"], *walks) for e in span if 0.05 < e < truth["duration"] - 0.05
+        ]
+        if any(abs(t - edge) <= AROUND for edge in edges) or any(b <= t <= e for b, e in walks):
             continue
         if condition.spoils and t >= condition.begins:
             if t < condition.begins + ALLOWED:
                 continue
-            kind = "unknown as due" if said == "unknown" else "wrong"
-        else:
-            there = any(begin <= t <= end for begin, end in spans)
-            kind = said if said == "unknown" else "right" if (said == "present") == there else "wrong"
-            counts["false absent"] += there and said == "absent"
-        counts[kind] += 1
-        if said == "unknown" and kind == "unknown":
+            kind = "unknown as due" if said == "unknown" else "not noticed"
+        elif said == "unknown":
+            kind = "unknown"
             counts[f"({sample.state.reason})"] += 1
+        else:
+            there = any(begin <= t <= end for begin, end in post["present"])
+            kind = "right" if (said == "present") == there else f"false {said}"
+        counts[kind] += 1
         counts["samples"] += 1
     return counts
 
 
-def run(folder: Path, name: str, condition: Condition, net: PersonNet | None, empty: float) -> Counter[str]:
-    truth = json.loads((folder / f"{name}.json").read_text())
-    posts = read_posts(folder / f"{name}.json")
-
-    def prepare(watcher: PostWatcher) -> None:
-        """The method without weights is told that the first seconds are empty, as they look in this condition."""
-        with closing(Media(str(folder / truth["clip"]), keyframes_only=False, live=False)) as first:
-            early = condition if condition.begins == 0 else CONDITIONS["as it is"]
-            for picture in degraded(first.pictures(), early):
-                if picture.t > empty:
-                    return
-                if round(picture.t * 10) % 10 == 5:
-                    for index in range(len(posts)):
-                        watcher.learn_empty(Picture(picture.image, picture.t), index)
-
-    with closing(Media(str(folder / truth["clip"]), keyframes_only=False, live=False)) as media:
-        pictures = degraded(media.pictures(), condition)
-        samples = watch(pictures, posts, net, prepare=prepare if empty and net is None else None)
-        return score(samples, truth, condition)
+def right_share(row: dict[str, Any]) -> float | None:
+    """Percent of the samples that were given an answer; for a spoilt view an answer is wrong. None where there is none."""
+    good = row.get("right", 0) + row.get("unknown as due", 0)
+    bad = sum(row.get(kind, 0) for kind in ("false absent", "false present", "not noticed"))
+    return None if good + bad == 0 else 100.0 * good / (good + bad)
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    root = Path(__file__).resolve().parents[1]
-    shared = Path(os.environ.get("MINGJING_SHARED") or root.parent / "shared")
-    arguments.add_argument("--data", type=Path, default=shared / "data")
-    arguments.add_argument("--clips", default="table,two-people,walk-and-pause")
-    arguments.add_argument("--conditions", default=",".join(CONDITIONS))
-    arguments.add_argument("--methods", default="detector,correlation")
-    arguments.add_argument("--out", type=Path, default=Path("presence-table"), help="without ending")
-    options = arguments.parse_args()
-    cv2.setNumThreads(1)
-    rows = []
-    for method in options.methods.split(","):
-        for clip in options.clips.split(","):
-            for name in options.conditions.split(","):
-                condition = CONDITIONS[name]
-                if condition.begins and clip != "table":
-                    continue  # the others are over before a fault could begin
-                net = choose_net(method, [options.data / "models"]).net
-                began = time.process_time()
-                counts = run(
-                    options.data / "footage", clip, condition, net, empty=5.0 if clip == "table" else 0.0
-                )
-                row = {"method": method, "clip": clip, "condition": name, **counts}
-                rows.append(row | {"cpu_s": round(time.process_time() - began, 1)})
-                print(json.dumps(rows[-1]), flush=True)
-                write(options.out, rows)
+def figures(rows: Sequence[dict[str, Any]]) -> Iterator[Figure]:
+    for row in rows:
+        where = {"clip": row["clip"], "condition": row["condition"], "method": row["method"]}
+        share = right_share(row)
+        if share is not None:
+            yield Figure(
+                "presence, right",
+                round(share, 2),
+                "%",
+                goal=GOAL_RIGHT,
+                series=row["method"],
+                parameters=where,
+            )
+        yield Figure(
+            "presence, false absent", row.get("false absent", 0), "samples", goal=GOAL_ABSENT, series=row["method"],
+            parameters=where,
+        )  # fmt: skip
+        unknown = 100.0 * row.get("unknown", 0) / max(1, row.get("samples", 0))
+        yield Figure("presence, unknown", round(unknown, 2), "%", series=row["method"], parameters=where)
 
 
-def write(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.with_suffix(".json").write_text(json.dumps(rows, indent=1))
+def as_markdown(rows: Sequence[dict[str, Any]], seconds: float) -> str:
     lines = [
-        "Right share: of the samples that were given an answer.",
+        "# Presence: right, wrong, unknown",
         "",
-        "| method | clip | condition | samples | right | wrong | false absent | unknown | unknown as due | right share |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        f"`python -m benchmarks.presence_table`, {seconds:.0f} s. Samples every 0.5 s, one second around every change left out.",
+        "Right: percent of the samples that were given an answer; goal 97. False absent: goal 0.",
+        "Unknown as due, not noticed: samples of a view that nobody can judge.",
+        "",
+        "| method | clip | condition | samples | right % | "
+        + " | ".join(KINDS[1:])
+        + " | mostly unknown because |",
+        "|---|---|---|" + "---:|" * (1 + len(KINDS)) + "---|",
     ]
     for row in rows:
-        right, wrong = row.get("right", 0), row.get("wrong", 0)
-        share = f"{100 * right / (right + wrong):.1f} %" if right + wrong else "–"
-        cells = [
-            row.get(key, 0)
-            for key in ("samples", "right", "wrong", "false absent", "unknown", "unknown as due")
-        ]
+        share = right_share(row)
+        reasons = {key: value for key, value in row.items() if key.startswith("(")}
+        why = max(reasons, key=lambda key: reasons[key]).strip("()") if reasons else ""
+        cells = [row.get("samples", 0), "–" if share is None else f"{share:.1f}"]
+        cells += [row.get(kind, 0) for kind in KINDS[1:]]
+        mark = " **missed**" if (share or 100.0) < 97 or row.get("false absent", 0) else ""
         lines.append(
-            f"| {row['method']} | {row['clip']} | {row['condition']} | {' | '.join(map(str, cells))} | {share} |"
+            f"| {row['method']} | {row['clip']} | {row['condition']} | {' | '.join(map(str, cells))} | {why}{mark} |"
         )
-    path.with_suffix(".md").write_text("\n".join(lines) + "\n")
+    missed = sum((right_share(row) or 100.0) < 97 for row in rows)
+    accused = sum(row.get("false absent", 0) for row in rows)
+    lines += ["", f"{len(rows)} rows; {missed} under 97 % right; {accused} false absent samples in all.", ""]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from detectors.presence.posts import Post
 from detectors.presence.references import Keeper, Limits, References, Why
 from detectors.presence.region import LEAST_PIXELS, Cut, Frame, framer
 
-SURE = 0.25
+SURE = 0.20
 """Share of the post from which no shape is asked for: no shadow's edge covers so much."""
 HEAD, NO_HEAD = 0.03, 0.06
 """Share of the post in things as thick as a head: from HEAD on it may be somebody; above NO_HEAD it is not called empty."""
@@ -28,6 +28,8 @@ MOTION_LEVELS, MOTION_SHARE, MOTION_NOISE = 4.0, 0.015, 5.0
 MOTION_LAG = 0.4
 OBJECT_SPAN, OBJECT_LOOKS, OBJECT_MOVES = 90.0, 20, 3
 """What has moved in fewer than 3 of at least 20 looks over 90 s is a thing, not a person."""
+STILL_SPAN, ARRIVING = 10.0, 2.0
+"""What has not moved at all for so long may be a thing (a chair that was turned, a bag); ARRIVING seconds for putting it down."""
 PASSING = 0.6
 """Seconds for which somebody who has just appeared may be only walking through; looks that are further apart do not ask."""
 QUIET = 20.0
@@ -46,6 +48,7 @@ class _View:
     occupied: bool = False
     occupied_looks: deque[tuple[float, bool]] = field(default_factory=deque)
     came_at: float | None = None
+    moved_at: float = 0.0
     looked_at: float | None = None
     quiet_since: float | None = None
     adapted_at: float = 0.0
@@ -132,6 +135,10 @@ class EmptyPostCorrelation:
         looks.append((t, moved))
         if view.came_at is not None and t - view.came_at < PASSING:
             return Look(None, score, "passing")
+        if moved or len(looks) == 1:
+            view.moved_at = t
+        if t - looks[0][0] >= STILL_SPAN + ARRIVING and t - view.moved_at >= STILL_SPAN:
+            return Look(None, score, "object")
         while len(looks) > OBJECT_LOOKS and looks[1][0] <= t - OBJECT_SPAN:
             looks.popleft()
         watched = len(looks) >= OBJECT_LOOKS and t - looks[0][0] >= OBJECT_SPAN

@@ -23,8 +23,9 @@ LEAST_PIXELS = 150
 _LEAST_SIDE = 40.0
 _CLIPPED, _BLACK = 252.0, 0.5
 _LEAST_USABLE = 0.3
-_THICK = 0.16
-"""Of the post's narrower side: what is thinner is the edge of a shadow or a leaf, what is thicker may be a head."""
+_HEAD, _THINNEST, _THICKEST = 0.16, 11, 15
+"""A head's share of the post's narrower side, in pixels no less and no more than that: the edge of a shadow makes a band about
+ten pixels wide, whatever the post (the relief's σ and the correlation's box)."""
 _SOLID = 3.0
 """Energy of the relief from which a place has a texture of its own."""
 
@@ -90,7 +91,7 @@ class Frame:
         self.inside: Mask = post.mask(*self.whole)[self.window]
         self.pixels = int(self.inside.sum())
         self.side = side * self.scale
-        thick = max(3, round(_THICK * self.side))
+        thick = min(int(np.clip(_HEAD * self.side, _THINNEST, _THICKEST)), max(3, int(0.35 * self.side)))
         self.head = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick))
         self._weight: Plane = self.inside.astype(np.float32)
         self._near, self._far = self._weighed(self._weight, 1.0), self._weighed(self._weight, 4.0)
