@@ -55,31 +55,47 @@ class Forecast:
         return self.total / self.days if self.days else None
 
 
-def forecast(findings: Iterable[Finding], centre: Centre) -> Forecast:
-    """The messages of the openings of findings, each planned as at the moment it opened. What is in shadow makes none.
+class MessageCount:
+    """Counts the messages of the openings of findings, each planned as at the moment it opened. What is in shadow makes none.
 
     Corrections are left out: which findings would have been revoked, a history that is complete does not tell.
     """
-    counts: Counter[tuple[date, str, str]] = Counter()
-    owners: dict[str, str] = {}
-    for finding in findings:
+
+    def __init__(self, centre: Centre) -> None:
+        self._centre = centre
+        self._counts: Counter[tuple[date, str, str]] = Counter()
+        self._owners: dict[str, str] = {}
+
+    def add(self, finding: Finding) -> None:
         if finding.shadow:
-            continue
+            return
         opened = replace(finding, state="open", closed_at=None)
-        for row in plan_messages(opened, "opened", centre, finding.opened_at, lambda key: ""):
+        for row in plan_messages(opened, "opened", self._centre, finding.opened_at, lambda key: ""):
             if isinstance(row, OutboxRow):
-                day = finding.opened_at.astimezone(centre.zone).date()
-                owners.setdefault(row.phone, row.person)
-                counts[day, owners[row.phone], row.template] += 1
-    days: Counter[date] = Counter()
-    for (day, _, _), number in counts.items():
-        days[day] += number
-    peaks = tuple(
-        Peak(*key, number) for key, number in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    )
-    over = tuple((peak, limit) for peak in peaks for limit in LIMITS if peak.messages > limit.per_day)
-    busiest = min(days.items(), key=lambda each: (-each[1], each[0])) if days else None
-    return Forecast(sum(counts.values()), len(days), busiest, peaks, over)
+                day = finding.opened_at.astimezone(self._centre.zone).date()
+                owner = self._owners.setdefault(row.phone, row.person)
+                self._counts[day, owner, row.template] += 1
+
+    def forecast(self) -> Forecast:
+        """Of all findings so far."""
+        counts = self._counts
+        days: Counter[date] = Counter()
+        for (day, _, _), number in counts.items():
+            days[day] += number
+        peaks = tuple(
+            Peak(*key, number) for key, number in sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+        )
+        over = tuple((peak, limit) for peak in peaks for limit in LIMITS if peak.messages > limit.per_day)
+        busiest = min(days.items(), key=lambda each: (-each[1], each[0])) if days else None
+        return Forecast(sum(counts.values()), len(days), busiest, peaks, over)
 
 
-__all__ = ["LIMITS", "Forecast", "Limit", "Peak", "forecast"]
+def forecast(findings: Iterable[Finding], centre: Centre) -> Forecast:
+    """The messages of these findings; see :class:`MessageCount`."""
+    count = MessageCount(centre)
+    for finding in findings:
+        count.add(finding)
+    return count.forecast()
+
+
+__all__ = ["LIMITS", "Forecast", "Limit", "MessageCount", "Peak", "forecast"]

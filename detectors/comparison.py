@@ -8,7 +8,10 @@ from datetime import datetime
 
 from domain.findings import SEVERITIES, Finding
 
-_Key = tuple[str, str, str]
+#: Subject, rule, severity.
+Key = tuple[str, str, str]
+#: What was found of one subject by one rule: today, and under the proposal.
+Group = tuple[Key, tuple[list[Finding], list[Finding]]]
 
 
 @dataclass(slots=True)
@@ -39,12 +42,19 @@ def compare_findings(
         inside: whether a moment lies in the span asked for. A pair counts if either of it opened there.
         examples: how many differences of each rule are named.
     """
-    groups: dict[_Key, tuple[list[Finding], list[Finding]]] = {}
+    groups: dict[Key, tuple[list[Finding], list[Finding]]] = {}
     for side, findings in enumerate((today, proposed)):
         for finding in findings:
-            groups.setdefault(_key(finding), ([], []))[side].append(finding)
+            groups.setdefault(group_key(finding), ([], []))[side].append(finding)
+    return compare_groups(sorted(groups.items()), inside, examples)
+
+
+def compare_groups(
+    groups: Iterable[Group], inside: Callable[[datetime], bool], examples: int = 5
+) -> list[RuleChange]:
+    """The same of findings already together by :func:`group_key`, in its order; one group is in memory at a time."""
     found: dict[tuple[str, str], RuleChange] = {}
-    for (_, rule, severity), (before, after) in sorted(groups.items()):
+    for (_, rule, severity), (before, after) in groups:
         row = found.setdefault((rule, severity), RuleChange(rule, severity))
         row.today += sum(inside(finding.opened_at) for finding in before)
         row.proposed += sum(inside(finding.opened_at) for finding in after)
@@ -65,7 +75,8 @@ def compare_findings(
     )
 
 
-def _key(finding: Finding) -> _Key:
+def group_key(finding: Finding) -> Key:
+    """What is compared with what: findings of one rule and severity about one subject."""
     subject = f"case:{finding.case}" if finding.case is not None else f"window:{finding.window}"
     if finding.case is None and finding.window is None:
         subject = str(finding.explain.get("source") or finding.explain.get("camera") or "")
@@ -94,4 +105,4 @@ def _difference(old: Finding | None, new: Finding | None) -> str | None:
     return "moved" if (old.opened_at, old.due_at) != (new.opened_at, new.due_at) else None
 
 
-__all__ = ["RuleChange", "compare_findings"]
+__all__ = ["Group", "Key", "RuleChange", "compare_findings", "compare_groups", "group_key"]

@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from alerts.forecast import Forecast, Peak, forecast
+from alerts.forecast import Forecast, MessageCount, Peak
 from detectors.absence import judge_absence
-from detectors.comparison import RuleChange, compare_findings
+from detectors.comparison import RuleChange, compare_groups
 from domain.centre import Centre
 from domain.centre_file import parse_rules
 from domain.centre_folder import load_centres
@@ -27,6 +28,7 @@ from domain.errors import InputError
 from domain.events import Event, event_to_json
 from domain.findings import Finding
 from domain.observations import PresenceSpan
+from mingjing.kept_findings import KeptFindings
 from mingjing.replay import Replay, parse_until
 from store.connection import Connection
 
@@ -121,7 +123,7 @@ def over_file(
     """A file of events: everything that `mingjing replay` finds."""
     from mingjing.replay import read_lines
 
-    # Twice: which events are kept for which subject depends on the rules.
+    # Each side reads the file: which events are kept for which subject depends on the rules.
     runs = Replay(today), Replay(proposed)
     for run in runs:
         try:
@@ -133,21 +135,12 @@ def over_file(
         lines = len(runs[0].rejected)
         typer.echo(f"拒收 {lines} 行 lines refused; `mingjing replay --rejected` names them", err=True)
     end = until or runs[0].last or since
-    before, after = (_by_centre(run, end) for run in runs)
-    return [
-        _compare(today[code], proposed[code], since, end, before.get(code, []), after.get(code, []))
-        for code in today
-    ]
-
-
-def _by_centre(run: Replay, until: datetime) -> dict[str, list[Finding]]:
-    found: dict[str, list[Finding]] = {}
-    for group in run.judge(until):
-        for finding in group:
-            # Explanations are most of a finding, and nobody reads those of a million.
-            light = finding if finding.case is None else replace(finding, explain={})
-            found.setdefault(finding.centre, []).append(light)
-    return found
+    found = {code: _Comparing(today[code], proposed[code], since, end) for code in today}
+    for side, run in enumerate(runs):
+        for group in run.judge(end):
+            for finding in group:
+                found[finding.centre].add(side, finding)
+    return [comparing.result() for comparing in found.values()]
 
 
 def over_database(
@@ -159,52 +152,55 @@ def over_database(
 
     for code, centre in today.items():
         cases = scoring.cases_alive(connection, code, since, until)
-        lines = [_dump(event) for _, group in scoring.case_events(connection, code, cases) for event in group]
-        lines += map(_dump, scoring.other_events(connection, code, since, until))
         windows = dict.fromkeys(
             sorted(centre.window_ids), centre.working_time.day_start(centre.working_time.local_date(since))
         )
         spans = presence_spans(connection, code, windows)
         desks = desk_events(connection, code, windows, ("window.opened", "window.paused", "window.closed"))
         seats: Seats = {window: (spans[window], desks[window]) for window in windows}
-        before, after = (
-            [*_of_lines(each, lines, until), *_absences(seats, each, since, until)]
-            for each in (centre, proposed[code])
-        )
-        yield _compare(centre, proposed[code], since, until, before, after)
-
-
-def _of_lines(centre: Centre, lines: Iterable[bytes], until: datetime) -> list[Finding]:
-    run = Replay(Centres.of(centre))
-    run.read(lines)
-    return _by_centre(run, until).get(centre.centre.id, [])
+        comparing = _Comparing(centre, proposed[code], since, until)
+        for side, each in enumerate((centre, proposed[code])):
+            run = Replay(Centres.of(each))
+            of_cases = (group for _, group in scoring.case_events(connection, code, cases))
+            others = scoring.other_events(connection, code, since, until)
+            run.read(map(_dump, chain(chain.from_iterable(of_cases), others)))
+            for finding in chain(chain.from_iterable(run.judge(until)), _absences(seats, each, since, until)):
+                comparing.add(side, finding)
+        yield comparing.result()
 
 
 def _dump(event: Event) -> bytes:
     return json.dumps(event_to_json(event), ensure_ascii=False).encode()
 
 
-def _compare(
-    today: Centre,
-    proposed: Centre,
-    since: datetime,
-    until: datetime,
-    before: list[Finding],
-    after: list[Finding],
-) -> Comparison:
-    def inside(moment: datetime) -> bool:
-        return since <= moment <= until
+class _Comparing:
+    """Takes the findings of both sides (0: today, 1: proposed) of one centre, one at a time."""
 
-    one, other = ([finding for finding in side if not finding.shadow] for side in (before, after))
-    shadow = Counter(finding.rule for finding in after if finding.shadow and inside(finding.opened_at))
-    return Comparison(
-        centre=today.centre.id,
-        cases=len({finding.case for finding in before + after if finding.case is not None}),
-        changes=compare_findings(one, other, inside),
-        today=forecast((finding for finding in one if inside(finding.opened_at)), today),
-        proposed=forecast((finding for finding in other if inside(finding.opened_at)), proposed),
-        shadow=dict(sorted(shadow.items())),
-    )
+    def __init__(self, today: Centre, proposed: Centre, since: datetime, until: datetime) -> None:
+        self._centre, self._since, self._until = today.centre.id, since, until
+        self._messages = MessageCount(today), MessageCount(proposed)
+        self._found, self._shadow = KeptFindings(), Counter[str]()
+
+    def _inside(self, moment: datetime) -> bool:
+        return self._since <= moment <= self._until
+
+    def add(self, side: int, finding: Finding) -> None:
+        self._found.add(side, finding)
+        if not self._inside(finding.opened_at):
+            return
+        self._messages[side].add(finding)
+        self._shadow[finding.rule] += side == 1 and finding.shadow
+
+    def result(self) -> Comparison:
+        today, proposed = (messages.forecast() for messages in self._messages)
+        return Comparison(
+            centre=self._centre,
+            cases=self._found.count_cases(),
+            changes=compare_groups(self._found.groups(), self._inside),
+            today=today,
+            proposed=proposed,
+            shadow={rule: number for rule, number in sorted(self._shadow.items()) if number},
+        )
 
 
 def _absences(seats: Seats, centre: Centre, since: datetime, until: datetime) -> Iterator[Finding]:

@@ -66,6 +66,7 @@ class Replay:
 
     centres: Centres
     rejected: Rejections = field(default_factory=Rejections)
+    lines: int = 0
     taken: int = 0
     duplicates: int = 0
     last: datetime | None = None
@@ -90,7 +91,9 @@ class Replay:
     def read(self, lines: Iterable[bytes | str]) -> None:
         """Takes every line; blank ones are skipped, bad ones and conflicts are kept with their reason."""
         checks = self.centres.checks
-        for number, line in enumerate(lines, start=1):
+        for line in lines:
+            self.lines += 1
+            number = self.lines
             if number == 1:
                 line = (
                     line.removeprefix(b"\xef\xbb\xbf")
