@@ -36,6 +36,7 @@ select extract(epoch from max(c.at - coalesce(
 from evidence_chain c
 """
 _FINDINGS = "select severity, count(*)::float8 from finding where state = 'open' group by severity"
+_WANTED = "select count(*)::float8 from picture_wanted where state = 'wanted'"
 _LETTERS = "select count(*)::float8 from dead_letter where state = 'waiting'"
 
 
@@ -87,6 +88,11 @@ def row_families(connection: Connection) -> Iterator[Metric]:
         "mingjing_dead_letters_waiting",
         "Refused lines that nobody has dealt with yet",
         value=connection.execute(_LETTERS).fetchone()[0],  # type: ignore[index]
+    )
+    yield GaugeMetricFamily(
+        "mingjing_pictures_wanted",
+        "Questions for pictures of findings that no camera's machine has answered yet",
+        value=connection.execute(_WANTED).fetchone()[0],  # type: ignore[index]
     )
     findings = GaugeMetricFamily("mingjing_findings_open", "Findings that stand open", labels=["severity"])
     found = dict(connection.execute(_FINDINGS).fetchall())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prometheus_client import REGISTRY
@@ -13,6 +14,9 @@ import dashboard.metrics
 import streams.metrics
 from alerts.metrics import outbox_families
 from camera_adapters.metrics import CameraCollector
+from camera_adapters.pictures import Keeper
+from camera_adapters.pictures_loop import PictureLoop
+from camera_adapters.pictures_metrics import PictureCollector
 from camera_adapters.runner import CameraRunner, cameras_of
 from domain.centre import Centre
 from domain.centres import Centres
@@ -60,8 +64,10 @@ def all_metrics(dsn: str, folder: Path) -> dict[str, Shown]:
     runner = CameraRunner(
         cameras_of(Centres.of(centre)), Clock(), lambda found: None, wait=threading.Event().wait
     )
+    keeper = Keeper(PictureLoop(folder / "pictures"), now=lambda: datetime(2026, 11, 23, tzinfo=UTC))
     for collector in (
         CameraCollector(runner),
+        PictureCollector(keeper),
         ProcessCollector("rules", Pulse("loop"), folder, bases=lambda: ["CN"]),
         database_collector(dsn),
     ):
