@@ -14,9 +14,12 @@ from domain.errors import SettingsError
 #: kind → module with ``Config`` (pydantic) and ``open_hook(config) -> Hook``.
 KINDS: dict[str, str] = {
     "aliyun": "alerts.hooks.aliyun",
+    "dingtalk": "alerts.hooks.dingtalk",
+    "feishu": "alerts.hooks.feishu",
     "http_json": "alerts.hooks.http_json",
     "log": "alerts.hooks.log",
     "tencent": "alerts.hooks.tencent",
+    "wecom": "alerts.hooks.wecom",
 }
 
 

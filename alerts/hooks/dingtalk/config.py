@@ -1,0 +1,20 @@
+"""Settings of the DingTalk robot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from alerts.hooks.robot import RobotConfig
+
+
+class Config(RobotConfig):
+    """A robot of a DingTalk group (钉钉自定义机器人).
+
+    Args:
+        secret, secret_file: for its signature (加签 / 签名校验); without one the robot must be guarded by a keyword or by address.
+    """
+
+    secret: SecretStr = SecretStr("")
+    secret_file: Path | None = None
