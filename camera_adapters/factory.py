@@ -77,6 +77,7 @@ def open_source(
     monotonic: Callable[[], float] = time.monotonic,
     environ: Mapping[str, str] = os.environ,
     zone: tzinfo = CHINA,
+    every_frame: bool = False,
 ) -> Source:
     """The source for a camera, by its kind or the scheme of its address; opened when its frames are asked for.
 
@@ -87,6 +88,7 @@ def open_source(
 
     Args:
         zone: of the times in the names of files.
+        every_frame: streams are decoded in whole, at ten times the cost.
 
     Raises:
         SourceError: the address is of no known kind, or its password cannot be had.
@@ -127,7 +129,9 @@ def open_source(
             )
         if kind == "mjpeg":
             return MjpegSource(lambda: make_web(address), clock, every=every, monotonic=monotonic)
-        return StreamSource(address, clock, monotonic=monotonic, access=access_of(camera))
+        return StreamSource(
+            address, clock, monotonic=monotonic, access=access_of(camera), every_frame=every_frame
+        )
 
     address = with_credentials(camera.url, camera.user, password)
     if kind == "onvif":

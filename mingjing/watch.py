@@ -1,10 +1,12 @@
-"""``mingjing watch``: presence at each post of one recording or stream (contract, section 5)."""
+"""``mingjing watch``: presence at each post of one recording or camera (contract, section 5)."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import math
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from camera_adapters.addresses import masked, scheme_of
+from camera_adapters.addresses import masked
 from camera_adapters.media import Decoded, Media
 from detectors.presence.nets.net import PersonNet
 from detectors.presence.picture import Picture
@@ -22,6 +24,7 @@ from detectors.presence.watcher import PostWatcher
 from domain.errors import MediaError, SettingsError
 from mingjing.models import choose_net
 from mingjing.posts_file import read_posts
+from mingjing.watch_live import is_live, watch_live
 
 WINDOW = 1.0
 """Seconds a state rests on: it has to follow a change within one."""
@@ -110,15 +113,22 @@ def _timed(pictures: Iterable[Decoded], period: float) -> Iterator[tuple[float, 
 
 
 def watch_file(
-    video: str, posts: Sequence[Post], net: PersonNet | None, *, every: float = 0.5
+    video: str,
+    posts: Sequence[Post],
+    net: PersonNet | None,
+    *,
+    every: float = 0.5,
+    stop: threading.Event | None = None,
 ) -> Iterator[Sample]:
-    """Opens a recording or an address and watches it; see :func:`watch`.
+    """Opens a recording and watches it to its end, see :func:`watch`; or a camera, until ``stop`` is set.
 
     Raises:
         MediaError: missing or undecodable, one sentence.
     """
-    live = scheme_of(video) != "file"
-    media = Media(video, keyframes_only=False, live=live)
+    if is_live(video):
+        yield from _watch_camera(video, posts, net, every, stop or threading.Event())
+        return
+    media = Media(video, keyframes_only=False, live=False)
 
     def learn(watcher: PostWatcher) -> None:
         for index, post in enumerate(posts):
@@ -126,7 +136,20 @@ def watch_file(
                 watcher.learn_empty(picture, index)
 
     with contextlib.closing(media):
-        yield from watch(media.pictures(), posts, net, every=every, prepare=None if live or net else learn)
+        yield from watch(media.pictures(), posts, net, every=every, prepare=None if net else learn)
+
+
+def _watch_camera(
+    address: str, posts: Sequence[Post], net: PersonNet | None, every: float, stop: threading.Event
+) -> Iterator[Sample]:
+    steps = max(1, math.ceil(every / LOOK_EVERY - _EPSILON))
+    period = every / steps
+    watcher = PostWatcher(posts, net, window=max(WINDOW, period), period=period)
+    for number, tick in enumerate(watch_live(address, watcher, period=period, stop=stop)):
+        if number % steps == 0:
+            yield from (
+                Sample(post.name, tick.t, state) for post, state in zip(posts, tick.states, strict=True)
+            )
 
 
 def _moments(post: Post) -> list[float]:
@@ -149,7 +172,10 @@ def _pictures_at(video: str, moments: Sequence[float]) -> Iterator[Picture]:
 
 def watch_command(
     video: Annotated[
-        str, typer.Argument(help="视频文件或 RTSP 地址 · recording (mp4, mkv, avi, gif) or address")
+        str,
+        typer.Argument(
+            help="视频文件或摄像机地址 · recording (mp4, mkv, avi, gif) or camera (rtsp, http, onvif …)"
+        ),
     ],
     posts: Annotated[Path, typer.Option("--posts", help="岗位文件 · posts file (JSON)")],
     every: Annotated[float, typer.Option(help="采样间隔（秒）· seconds between samples")] = 0.5,
@@ -158,15 +184,23 @@ def watch_command(
     ] = None,
     method: Annotated[str, typer.Option(help="auto, detector, correlation")] = "auto",
 ) -> None:
-    """识别视频中各岗位是否有人 · Presence at each post of one recording, one JSON line per post and sample."""
+    """识别视频中各岗位是否有人 · Presence at each post of a recording or camera, one JSON line per post and sample.
+
+    A recording ends at its end. A camera is watched until a signal; while it fails, its posts are unknown with the reason.
+    """
     if not 0.02 <= every <= 3600:
         raise SettingsError(f"--every: must be 0.02 to 3600 seconds, not {every}")
     places = read_posts(posts)
     choice = choose_net(method)
-    samples = watch_file(video, places, choice.net, every=every)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM) if is_live(video) else ():
+        signal.signal(number, lambda *_: stop.set())
+    samples = watch_file(video, places, choice.net, every=every, stop=stop)
     with contextlib.ExitStack() as stack:
         write: Callable[[str], object] = typer.echo
         first = next(samples, None)  # opens the video: a missing one must not leave an output file behind
+        if first is None and stop.is_set():
+            return
         if first is None:
             raise MediaError(f"{masked(video)}: not one picture in it could be decoded")
         if choice.notice:
