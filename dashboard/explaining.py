@@ -5,6 +5,7 @@ For the wall's panel, for ``mingjing why`` and for an inspector's bundle; needs 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 from dashboard.words import Words
 from domain import daily_count
 
+_ONE = r"\d+(?:-\d+)?(?:\(\d+\))?"
+_ARTICLES = re.compile(rf"\s*\barts?\. ({_ONE}(?:, {_ONE})*)")
 #: Keys of ``explain`` that have a line or a column of their own, or that only machines need; the rest is listed as it is.
 KNOWN = {
     "start", "limit", "stage", "deemed_accepted", "explicit_deadline", "announced_days", "extensions", "extension",
@@ -62,11 +65,18 @@ def explain_facts(explain: Mapping[str, Any], words: Words) -> list[tuple[str, s
     add("detail_moment", words(moment, at=at) if at and words.has(moment) else at)
     add("detail_unpublished", _text(explain.get("unpublished_years"), words))
     add("detail_calendar", _text(explain.get("calendar"), words))
-    add("detail_articles", _text(explain.get("articles"), words))
+    add("detail_articles", articles_words(_text(explain.get("articles"), words), words))
     for key, value in explain.items():
         if key not in KNOWN:
             add(f"detail_{key}" if words.has(f"detail_{key}") else key, _text(value, words))
     return facts
+
+
+def articles_words(text: str, words: Words) -> str:
+    """Articles as the reader's language counts them; rules write ``art. 42, 43``."""
+    if words.language != "zh":
+        return text
+    return _ARTICLES.sub(lambda match: words("articles", n=match[1].replace(", ", words("and"))), text)
 
 
 def _mappings(value: object) -> list[Mapping[str, Any]]:

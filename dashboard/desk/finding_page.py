@@ -89,14 +89,14 @@ def show(
             visit, words("desk_findings"), note(words("desk_no_finding"), "refused"), way="/", status=404
         )
     row, hands = found.finding, visit.hands
-    rows = rows_about(connection, row.centre, code)
-    messages = hands.messages(connection, code) if hands.messages is not None else None
-    pictures = hands.pictures(connection, code) if hands.pictures is not None else None
-    # The chain's end is locked from here until it is written: the last thing asked of the database.
+    # Before anything is shown; the look is among the rows that are.
     keep_look(
         connection, row.centre, code, row.subject, visit.now,
         person=visit.account.who, what="desk", account=visit.account.name,
     )  # fmt: skip
+    rows = rows_about(connection, row.centre, code)
+    messages = hands.messages(connection, code) if hands.messages is not None else None
+    pictures = hands.pictures(connection, code) if hands.pictures is not None else None
     title = tag("span", severity(row.severity, words), " ", rule_words(row.rule, words), class_="title")
     why = [
         tag("p", sentence(visit, found), class_="sentence"),
@@ -120,7 +120,12 @@ def show(
         section(words("desk_chain"), tag("p", words("desk_chain_what"), class_="soft"), _chain(visit, rows)),
         tag(
             "p",
-            words("desk_printed", who=visit.person(visit.account.who), at=moment_words(visit.now, words)),
+            words(
+                "desk_printed",
+                centre=visit.centre.centre.name or row.centre,
+                who=visit.person(visit.account.who),
+                at=moment_words(visit.now, words),
+            ),
             class_="printed",
         ),
         status=status,
@@ -235,7 +240,7 @@ def _timeline(visit: Visit, acts: Sequence[Act]) -> Markup:
     lines = []
     for act in acts:
         text = str(act.detail.get("text") or act.detail.get(words.language) or "")
-        who = words("act_by_rules") if act.person is None else visit.person(act.person)
+        who = visit.person(act.person or act.detail.get("by")) or words("act_by_rules")
         late = tag("b", words("act_late"), class_="late") if act.detail.get("late") else None
         lines.append(
             (
@@ -345,7 +350,8 @@ def _named(row: ChainRow) -> str:
         payload = json.loads(row.body or "{}").get("payload") or {}
     except ValueError:
         return ""
-    return str(payload.get("person") or "")
+    step = payload.get("detail")
+    return str(payload.get("person") or (step.get("by") if isinstance(step, dict) else "") or "")
 
 
 def bundle(visit: Visit, connection: Connection) -> Response:

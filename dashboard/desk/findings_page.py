@@ -26,6 +26,8 @@ from store.finding_list import Place, Waiting, Wanted, count_waiting, read_page
 #: Findings on a page.
 ROWS = 50
 VIEWS = ("pending", "late", "appealed", "rectified", "all")
+#: Letters of what an inspector said that stand in the list.
+SENTENCE = 60
 #: Rules that inspectors open themselves.
 MANUAL = (
     "manual.attitude", "manual.notice", "manual.fees", "manual.absence", "manual.truthfulness", "manual.procedure",
@@ -267,6 +269,9 @@ def _row(visit: Visit, found: FindingLife) -> Markup:
 def sentence(visit: Visit, found: FindingLife) -> str:
     """A finding in one line; of what has ended: how long it was when it ended."""
     row = found.finding
+    if found.is_manual:
+        said = str(row.explain.get("text") or "").partition("\n")[0]
+        return said if len(said) <= SENTENCE else f"{said[: SENTENCE - 1]}…"
     return finding_text(finding_facts(row), visit.words, row.closed_at or row.revoked_at or visit.now)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 
 #: Elements without an end.
-VOID = frozenset(("input", "br", "link", "meta", "hr", "img", "col", "rect"))
+VOID = frozenset(("input", "br", "link", "meta", "hr", "img", "col"))
 
 
 class Markup(str):
@@ -61,9 +61,7 @@ def table(
 
 def facts(pairs: Iterable[tuple[Node, Node]]) -> Markup:
     """Terms and what they are; empty ones are left out."""
-    entries = [
-        tag("div", tag("dt", term), tag("dd", value)) for term, value in pairs if value not in (None, "")
-    ]
+    entries = [tag("div", tag("dt", term), tag("dd", value)) for term, value in pairs if render(value)]
     return tag("dl", entries, class_="facts")
 
 

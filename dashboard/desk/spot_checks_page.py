@@ -117,9 +117,15 @@ def _new_plan(visit: Visit, today: date) -> Markup | None:
         form(
             visit,
             "/checks/plan",
-            entry("first", words("desk_from"), today.isoformat(), type_="date", required=True),
             entry(
-                "last", words("desk_to"), (today + timedelta(days=4)).isoformat(), type_="date", required=True
+                "first",
+                words("desk_from"),
+                (today + timedelta(days=1)).isoformat(),
+                type_="date",
+                required=True,
+            ),
+            entry(
+                "last", words("desk_to"), (today + timedelta(days=5)).isoformat(), type_="date", required=True
             ),
             choice("quota", words("desk_quota"), [(str(n), str(n)) for n in (1, 2, 3, 5)], "1"),
             tag("button", words("desk_draw"), type="submit"),
