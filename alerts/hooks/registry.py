@@ -17,6 +17,7 @@ KINDS: dict[str, str] = {
     "dingtalk": "alerts.hooks.dingtalk",
     "feishu": "alerts.hooks.feishu",
     "http_json": "alerts.hooks.http_json",
+    "http_map": "alerts.hooks.http_map",
     "log": "alerts.hooks.log",
     "tencent": "alerts.hooks.tencent",
     "wecom": "alerts.hooks.wecom",
