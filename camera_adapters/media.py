@@ -11,10 +11,10 @@ from typing import Literal
 
 import av
 import av.error
-import numpy as np
 
 from camera_adapters.addresses import masked, scheme_of
 from camera_adapters.source import SourceError
+from camera_adapters.view import Scaler, View
 from detectors.presence.picture import Image
 
 OPEN_TIMEOUT = 5.0
@@ -127,6 +127,7 @@ class Media:
             raise
         self._interval = float(1 / (self._stream.average_rate or self._stream.guessed_rate or 25))
         self._slices = _Slices(self._stream.codec_context.name)
+        self._scaler = Scaler()
         self.broken = 0
         """Packets that could not be decoded so far."""
 
@@ -157,6 +158,11 @@ class Media:
         Raises:
             SourceError: nothing more can be read, or nothing could ever be decoded.
         """
+        for view, t, keyframe, captured in self.views():
+            yield Decoded(view.bgr, t, keyframe, captured)
+
+    def views(self) -> Iterator[tuple[View, float, bool, float | None]]:
+        """As :meth:`pictures`, with the pixels made only when asked for."""
         shown = 0
         last = self.start - self._interval
         try:
@@ -174,7 +180,7 @@ class Media:
                     shown += 1
                     t = self._time(frame)
                     last = last + self._interval if t is None else t
-                    yield Decoded(_bgr(frame), last, bool(frame.key_frame), _captured(packet))
+                    yield View(frame, self._scaler), last, bool(frame.key_frame), _captured(packet)
                     self._shown_at = self._monotonic()
         except av.error.EOFError:
             pass
@@ -250,10 +256,6 @@ def _captured(packet: av.Packet) -> float | None:
             # AVProducerReferenceTime begins with microseconds since 1970.
             return float(struct.unpack_from("=q", bytes(data))[0]) / 1e6
     return None
-
-
-def _bgr(frame: av.VideoFrame) -> Image:
-    return np.asarray(frame.to_ndarray(format="bgr24"), dtype=np.uint8)
 
 
 def _failure(name: str, error: BaseException) -> SourceError:

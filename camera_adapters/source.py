@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
-from detectors.presence.picture import Image
+from detectors.presence.picture import Image, Picture
 from domain.errors import MediaError
 
 FailureReason = Literal["refused", "unauthorised", "unreachable", "undecodable", "no_frame"]
@@ -36,6 +36,10 @@ class Frame:
     t: float
     taken_at: datetime
     keyframe: bool = True
+
+    def picture(self, t: float) -> Picture:
+        """For a look at ``t``."""
+        return Picture(self.image, t, self.keyframe)
 
 
 class Source(Protocol):

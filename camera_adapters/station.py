@@ -11,7 +11,6 @@ from camera_adapters.slot import Slot
 from camera_adapters.source import Frame
 from detectors.presence.asking import Asking, run_alone
 from detectors.presence.look import Look
-from detectors.presence.picture import Picture
 from detectors.presence.state import PostState
 from detectors.presence.watcher import PostWatcher
 from domain.centre import Camera, Post
@@ -155,7 +154,7 @@ class Station:
         frame = self._slot.take()
         if frame is not None and t - frame.t <= self._fresh:
             self._newest, self._frame = frame.t, frame
-            return (yield from self._watcher.looking(Picture(frame.image, t, frame.keyframe)))
+            return (yield from self._watcher.looking(frame.picture(t)))
         link = self._link()
         if not link.up:
             return self._watcher.miss(t, link.reason or "restart")

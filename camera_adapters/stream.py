@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from camera_adapters.media import Access, Media
 from camera_adapters.source import Frame
+from camera_adapters.view import LazyFrame
 from domain.clock import Clock
 
 
@@ -47,11 +48,11 @@ class StreamSource:
         if self._media is None:
             self.open()
         assert self._media is not None
-        for picture in self._media.pictures():
+        for view, _, keyframe, captured in self._media.views():
             now = self._clock.now()
-            if picture.captured is not None:
-                self._offset = picture.captured - now.timestamp()
-            yield Frame(picture.image, self._monotonic(), now, picture.keyframe)
+            if captured is not None:
+                self._offset = captured - now.timestamp()
+            yield LazyFrame(view, self._monotonic(), now, keyframe)
 
     def clock_offset(self) -> float | None:
         """Seconds the camera's clock is ahead, by its sender reports (RFC 3550); behind by what coding and the way take."""
