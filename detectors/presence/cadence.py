@@ -24,9 +24,10 @@ from detectors.presence.posts import Post
 
 LIKE, LEVELS = 0.5, 14.0
 """A pixel has changed where its surroundings correlate less than this, or its level by more (the common change aside)."""
-CHANGED = 0.004
-"""Share of the post's pixels, at least LEAST of them, from which on its view has changed."""
-LEAST = 12
+CHANGED = 0.02
+"""Share of the post's pixels from which on its view has changed …"""
+SPOT, FULL = 9, 0.6
+"""… or that part of any square of SPOT pixels of the reduced picture: noise is scattered, a head far away is not."""
 MARGIN = 6
 """Pixels of the reduced picture around a post that count as well: a head above the edge of the polygon."""
 SURE_LOOKS = 5
@@ -48,7 +49,7 @@ class DetectorByCadence:
 
     Args:
         longest: seconds for which an answer is kept at most while the view is the same.
-        settled: the same for somebody who moves about at his post; 0 asks at every change.
+        settled: the same for somebody who moves about at his post; 0 asks at every change, and needs no comparison.
     """
 
     name = "detector"
@@ -82,7 +83,7 @@ class DetectorByCadence:
         self.looked += 1
         grey, relief = shifted(picture.small, shift), shifted(picture.relief, shift)
         views = [(region.cut(grey), region.cut(relief)) for region in self._regions]
-        compared = self._correlation.look(picture, shift, nobody)
+        compared = self._compare(picture, shift, nobody)
         kept = [self._holds(index, picture.t, view, compared[index]) for index, view in enumerate(views)]
         looks: Sequence[Look] = [look for look in kept if look is not None]
         if len(looks) == len(kept):
@@ -101,6 +102,11 @@ class DetectorByCadence:
         for index, look in enumerate(looks):
             self._teach(index, look, compared[index], picture, shift)
         return looks
+
+    def _compare(self, picture: Picture, shift: Shift, nobody: bool) -> Sequence[Look]:
+        if self._settled <= 0:
+            return [Look(None, 0.0, "learning") for _ in self._kept]
+        return self._correlation.look(picture, shift, nobody)
 
     def _holds(self, index: int, t: float, view: tuple[Plane, Plane], compared: Look) -> Look | None:
         """The kept answer, if it may still be given."""
@@ -143,11 +149,17 @@ class _Region:
     def changed(self, before: tuple[Plane, Plane], now: tuple[Plane, Plane]) -> bool:
         """Whether two views of the post (grey, relief) differ by as much as a person could."""
         mask = self._mask
-        limit = max(LEAST, CHANGED * float(mask.sum()))
         levels = now[0] - before[0]
-        if float((np.abs(levels - np.median(levels[mask]))[mask] > LEVELS).sum()) > limit:
-            return True
-        return float((similarity(before[1], now[1])[mask] < LIKE).sum()) > limit
+        for other in (
+            np.abs(levels - np.median(levels[mask])) > LEVELS,
+            similarity(before[1], now[1]) < LIKE,
+        ):
+            there = (other & mask).astype(np.float32)
+            if float(there.sum()) > CHANGED * float(mask.sum()):
+                return True
+            if float(cv2.boxFilter(there, -1, (SPOT, SPOT)).max()) > FULL:
+                return True
+        return False
 
 
 def _grown(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
