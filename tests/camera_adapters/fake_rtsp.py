@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 
-def encode(images, fps: int = 25, keyframe_every: int = 10) -> list[list[bytes]]:
+def encode(images, fps: int = 25, keyframe_every: int = 10, slices: int = 1) -> list[list[bytes]]:
     """H.264 access units (lists of NAL units) of the images; a keyframe every so many."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="h264") as out:
@@ -23,7 +23,7 @@ def encode(images, fps: int = 25, keyframe_every: int = 10) -> list[list[bytes]]
         stream.pix_fmt = "yuv420p"
         stream.options = {
             "tune": "zerolatency",
-            "x264-params": f"keyint={keyframe_every}:min-keyint={keyframe_every}:scenecut=0:sliced-threads=0:aud=1",
+            "x264-params": f"keyint={keyframe_every}:min-keyint={keyframe_every}:scenecut=0:sliced-threads=0:aud=1:slices={slices}",
         }
         for image in images:
             for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")):
@@ -46,9 +46,15 @@ class FakeCamera:
         silent: accepts the connection and never says a word.
         stall_after: sends so many access units and then nothing more, with the connection open.
         login: (user, password) asked for by basic authentication.
+        sdp: what it says it sends, instead of the truth.
+        mangle: gets the number of an access unit and its NAL units; returns what is sent of it.
+        ahead: seconds its clock is ahead, by its sender reports; None: it sends none.
     """
 
-    def __init__(self, units, *, fps=25, silent=False, stall_after=None, login=None):
+    def __init__(
+        self, units, *, fps=25, silent=False, stall_after=None, login=None, sdp=None, mangle=None, ahead=None
+    ):
+        self.says, self.mangle, self.ahead = sdp, mangle or (lambda number, nals: nals), ahead
         self.units, self.fps, self.silent, self.stall_after, self.login = (
             units,
             fps,
@@ -127,6 +133,8 @@ class FakeCamera:
         return f"Authorization: Basic {token}" in text
 
     def sdp(self):
+        if self.says is not None:
+            return self.says
         sets = [nal for nal in self.units[0] if nal[0] & 31 in (7, 8)]
         sprop = ",".join(base64.b64encode(nal).decode() for nal in sets)
         return (
@@ -143,7 +151,15 @@ class FakeCamera:
             if self.stall_after is not None and number >= self.stall_after:
                 self.stop.wait(30)
                 return
-            nals = self.units[number % len(self.units)]
+            nals = self.mangle(number, self.units[number % len(self.units)])
+            if self.ahead is not None and number % 5 == 0:
+                report = sender_report(
+                    time.time() + self.ahead, (number * 90000 // self.fps) & 0xFFFFFFFF, number
+                )
+                try:
+                    wfile.write(b"$\x01" + struct.pack(">H", len(report)) + report)
+                except OSError:
+                    return
             for position, nal in enumerate(nals):
                 parts = list(fragments(nal))
                 for index, payload in enumerate(parts):
@@ -161,6 +177,12 @@ class FakeCamera:
                         return
             number += 1
             self.stop.wait(max(0.0, began + number / self.fps - time.monotonic()))
+
+
+def sender_report(unix, timestamp, packets):
+    """RTCP: this moment of the camera's clock is this time stamp of its pictures (RFC 3550, 6.4.1)."""
+    ntp = int((unix + 2208988800) * 2**32)
+    return struct.pack(">BBHIQIII", 0x80, 200, 6, 1, ntp, timestamp, packets, packets)
 
 
 def fragments(nal: bytes, size: int = 1300):
