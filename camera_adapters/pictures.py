@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from camera_adapters.pictures_loop import Key, PictureLoop
-from camera_adapters.pictures_mask import Mask
+from camera_adapters.pictures_mask import masks_of
 from camera_adapters.source import Frame
 from detectors.presence.look import Look
 from detectors.presence.state import PostState
 from domain.centre import Camera, Centre
+from domain.pictures import PictureSettings
 
 log = logging.getLogger(__name__)
 
@@ -252,13 +253,13 @@ class Recorder:
         offset: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._centre, self._camera, self._keeper = centre, camera, keeper
-        self._mask = Mask(camera)
+        self._masks = masks_of(camera)
         self._now, self._offset = now, offset
-        self._every = timedelta(seconds=max(self._mask.settings.every, least))
+        self._every = timedelta(seconds=max((camera.evidence or PictureSettings()).every, least))
         self._key = (centre.centre.id, camera.id)
         self._spans: dict[int, list[tuple[datetime, datetime]]] = {}
         self._taken: datetime | None = None
-        self._said: tuple[str, ...] = ()
+        self._said: dict[str, str] = {}
         self._gap: tuple[str, datetime] | None = None
         self._warned = False
 
@@ -274,32 +275,44 @@ class Recorder:
 
     def _look(self, frame: Frame | None, states: Sequence[PostState], looks: Sequence[Look]) -> None:
         at = self._now() if frame is None else frame.taken_at
-        if self._mask.settings.keep == "none" or not self._is_open(at):
+        if not self._masks or not self._is_open(at):
             return
         blind = _blind(looks)
         if frame is None or blind in NOT_THE_VIEW:
             if blind is not None:
                 self._note_gap(blind, at)
             return
-        said = tuple(state.state for state in states)
-        changed = said != self._said
-        if not changed and self._taken is not None and timedelta(0) <= at - self._taken < self._every:
-            return
-        picture = self._mask.jpeg(frame.image)
-        if picture is None:
-            self._note_gap("all_hidden", at)
-            return
+        said: dict[str, str] = {post.name: state.state for post, state in zip(self._camera.posts, states, strict=True)}
+        # Of this very picture: the states are weighed over seconds and may be those of the moment before.
+        seen = {post.name: _SEEN[look.seen] for post, look in zip(self._camera.posts, looks, strict=True)}
+        due = self._taken is None or not timedelta(0) <= at - self._taken < self._every
         offset = self._offset()
-        facts = {
-            "offset": None if offset is None else round(offset, 3),
-            # Of this very picture: the states are weighed over seconds and may be those of the moment before.
-            "states": {
-                post.name: _SEEN[look.seen] for post, look in zip(self._camera.posts, looks, strict=True)
-            },
-            "why": "change" if changed else "period",
-        }
-        self._taken, self._said, self._gap = at, said, None
-        self._keeper.offer(_Job(self._key, self._day(at), at, picture, changed, facts))
+        kept = hidden = False
+        for mask in self._masks:
+            changed = (
+                said != self._said if mask.post is None else said[mask.post] != self._said.get(mask.post)
+            )
+            if not due and not changed:
+                continue
+            picture = mask.jpeg(frame.image)
+            if picture is None:
+                hidden = True
+                continue
+            facts = {
+                "offset": None if offset is None else round(offset, 3),
+                "post": mask.post,
+                "states": seen if mask.post is None else {mask.post: seen[mask.post]},
+                "why": "period" if due else "change",
+            }
+            kept = True
+            self._keeper.offer(_Job(self._key, self._day(at), at, picture, changed, facts))
+        if kept:
+            self._gap = None
+        elif hidden:
+            self._note_gap("all_hidden", at)
+        if due:
+            self._taken = at
+        self._said = said
 
     def _note_gap(self, reason: str, at: datetime) -> None:
         if self._gap is not None and self._gap[0] == reason and at - self._gap[1] < GAP_EVERY:

@@ -128,7 +128,7 @@ class PictureLoop:
             raise
         line = {"at": moment_text(at), "sha256": name, "size": len(picture), **facts}
         self._append(folder, line, sure=sure)
-        return Kept(name, at, len(picture), facts.get("states") or {}, facts.get("offset"))
+        return _kept(line, at)
 
     def note_gap(self, key: Key, day: date, at: datetime, reason: str) -> None:
         """Notes that from now on there are none, and why.
@@ -322,9 +322,7 @@ def read_day(folder: Path) -> tuple[list[Kept], list[Gap]]:
             row = json.loads(line)
             at = datetime.strptime(row["at"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
             if "sha256" in row:
-                kept.append(
-                    Kept(str(row["sha256"]), at, int(row["size"]), row.get("states") or {}, row.get("offset"))
-                )
+                kept.append(_kept(row, at))
             elif "none" in row:
                 gaps.append(Gap(at, str(row["none"])))
             elif "deleted_before" in row:
@@ -334,6 +332,12 @@ def read_day(folder: Path) -> tuple[list[Kept], list[Gap]]:
         except (ValueError, KeyError, TypeError):
             continue
     return kept, gaps
+
+
+def _kept(row: dict[str, Any], at: datetime) -> Kept:
+    return Kept(
+        str(row["sha256"]), at, int(row["size"]), row.get("states") or {}, row.get("offset"), row.get("post")
+    )  # fmt: skip
 
 
 def safe_name(code: str) -> str:

@@ -34,11 +34,15 @@ class Mask:
     """What of one camera's pictures may be kept.
 
     Its posts' public sides and its blackout areas are hidden in any case, also where a staff side lies over them.
+
+    Args:
+        post: with ``keep: staff`` the one whose staff side is kept: a finding about a window shows nobody of the next one.
     """
 
-    def __init__(self, camera: Camera) -> None:
+    def __init__(self, camera: Camera, post: str | None = None) -> None:
         self.settings = camera.evidence or PictureSettings()
-        self._staff: list[Area] = [post.polygon for post in camera.posts]
+        self.post = post
+        self._staff: list[Area] = [each.polygon for each in camera.posts if post in (None, each.name)]
         self._public: list[Area] = [post.public for post in camera.posts if post.public]
         self._blackout: list[Area] = list(camera.blackout)
         self._cuts: dict[tuple[int, int], _Cut | None] = {}
@@ -95,6 +99,14 @@ class Mask:
             shrunk = cv2.resize(full, size, interpolation=cv2.INTER_AREA)
             small = np.where(shrunk == 255, 255, 0).astype(np.uint8)
         return _Cut((left, top, across, down), full, small)
+
+
+def masks_of(camera: Camera) -> list[Mask]:
+    """One for each post, or one for the whole view."""
+    keep = (camera.evidence or PictureSettings()).keep
+    if keep == "staff":
+        return [Mask(camera, post.name) for post in camera.posts]
+    return [Mask(camera)] if keep == "view" else []
 
 
 def _drawn(plane: Image, areas: Sequence[Area], value: int) -> Image:

@@ -46,6 +46,7 @@ class Kept:
     Args:
         at: when it was taken, on the host's clock. offset: seconds by which the camera's own clock was ahead of that,
             None = nobody knows.
+        post: whose staff side it shows; None = the whole view.
         states: post → what the look at this very picture saw there: present, absent, unknown.
     """
 
@@ -54,6 +55,7 @@ class Kept:
     size: int
     states: Mapping[str, str] = field(default_factory=dict)
     offset: float | None = None
+    post: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,9 @@ def reach_of(want: Want) -> tuple[datetime, datetime]:
 def select(pictures: Sequence[Kept], gaps: Sequence[Gap], want: Want, samples: int = SAMPLES) -> Selection:
     """The pictures around a beginning or an end, and samples between. The same pictures give the same selection.
 
+    Pictures of another post are left out. Pictures inside the absence that show somebody speak against the finding: they are taken
+    besides the samples, as many of them.
+
     ``begin``: the last that shows somebody (``before``), the first of the empty seat, ``samples`` spread over the time up
     to the finding, the one at its opening. ``end``: samples from there to the end, the last of the empty seat, the
     first that shows somebody again (``back``; only where that is what ended it).
@@ -113,7 +118,9 @@ def select(pictures: Sequence[Kept], gaps: Sequence[Gap], want: Want, samples: i
     Args:
         pictures: of the camera, any order. gaps: why there are none from some moment on.
     """
-    line = sorted(pictures, key=lambda kept: (kept.at, kept.sha256))
+    line = sorted(
+        (kept for kept in pictures if kept.post in (None, want.post)), key=lambda kept: (kept.at, kept.sha256)
+    )
     found: list[tuple[Kept, Role]] = []
     missing: list[tuple[Role, str]] = []
 
@@ -126,32 +133,36 @@ def select(pictures: Sequence[Kept], gaps: Sequence[Gap], want: Want, samples: i
     def shows(kept: Kept) -> bool:
         return kept.states.get(want.post) == "present"
 
+    def between(inner: Sequence[Kept]) -> list[Kept]:
+        chosen = [*_spread(inner, samples), *_spread([kept for kept in inner if shows(kept)], samples)]
+        return [kept for kept in inner if kept in chosen]
+
     if want.part == "begin":
         within = [kept for kept in line if want.since <= kept.at <= want.opened_at]
         ahead = [kept for kept in line if want.since - REACH <= kept.at < want.since]
         take("before", _nearest(reversed(ahead), shows), want.since)
         take("first", within[0] if within else None, want.since)
-        found += [(kept, "sample") for kept in _spread(within[1:-1], samples)]
+        found += [(kept, "sample") for kept in between(within[1:-1])]
         if len(within) != 1:
             take("opened", within[-1] if within else None, want.opened_at)
         return Selection(tuple(found), tuple(missing))
     until = want.until or want.over or want.opened_at
     over = want.over or until
     within = [kept for kept in line if want.opened_at < kept.at <= until and kept.at < over]
-    found += [(kept, "sample") for kept in _spread(within[:-1], samples)]
+    found += [(kept, "sample") for kept in between(within[:-1])]
     # An end at once after the opening: the last picture of the empty seat may be the one at the opening itself.
     still = within or [kept for kept in line if want.since <= kept.at <= until and kept.at < over]
-    take("last", still[-1] if still else None, until)
+    take("last", _nearest(reversed(still), lambda kept: not shows(kept)), until)
     if want.ended_by == "present":
         after = [kept for kept in line if over <= kept.at <= over + REACH]
         take("back", _nearest(after, shows), over)
     return Selection(tuple(found), tuple(missing))
 
 
-def _nearest(ordered: Iterable[Kept], shows: Callable[[Kept], bool]) -> Kept | None:
-    """The first that shows somebody; where none does, the first: another post of the window may have seen him."""
+def _nearest(ordered: Iterable[Kept], fits: Callable[[Kept], bool]) -> Kept | None:
+    """The first that fits; where none does, the first: another post of the window may have seen more."""
     line = list(ordered)
-    return next(filter(shows, line), line[0] if line else None)
+    return next(filter(fits, line), line[0] if line else None)
 
 
 def _spread(inner: Sequence[Kept], count: int) -> list[Kept]:

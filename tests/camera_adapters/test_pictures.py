@@ -347,10 +347,41 @@ def test_one_every_ten_seconds_and_one_at_each_change(tmp_path: Path):
     for _ in range(14):
         desk.look("absent")
     found = desk.kept().pictures
-    assert [(kept.at - NINE).seconds for kept in found] == [0, 10, 20, 25, 35]
+    assert [(kept.at - NINE).seconds for kept in found] == [0, 10, 20, 25, 30]
     assert [kept.states["desk"] for kept in found] == ["present"] * 3 + ["absent"] * 2
     assert desk.keeper.counts.kept == 5
     assert desk.keeper.size == sum(kept.size for kept in found) == desk.keeper.counts.kept_bytes
+
+
+def test_a_post_has_its_own_picture_without_the_neighbour(tmp_path: Path):
+    posts = [
+        {"name": "left", "window": "A01", "polygon": [(0.1, 0.2), (0.4, 0.2), (0.4, 0.6), (0.1, 0.6)]},
+        {"name": "right", "window": "A02", "polygon": [(0.6, 0.2), (0.9, 0.2), (0.9, 0.6), (0.6, 0.6)]},
+    ]
+    centre = Centre.model_validate(
+        {
+            "centre": {"id": "X"},
+            "windows": [{"id": "A01"}, {"id": "A02"}],
+            "cameras": [{"id": "C1", "url": "/x.mp4", "posts": posts}],
+        }
+    )
+    keeper = Keeper(PictureLoop(tmp_path), now=lambda: NINE, usage=lambda _: (10**9, 0, 10**9))
+    recorder = Recorder(centre, centre.cameras[0], keeper, now=lambda: NINE)
+    image = np.full((360, 640, 3), 30, np.uint8)
+    image[:, 320:] = 200  # the right one's half
+    for second, right in ((0, "present"), (2, "absent"), (4, "absent")):
+        states = [PostState(state, None, 1.0, 0.0, 0.0, 0.0) for state in ("present", right)]
+        recorder(Frame(image, 0.0, at(second)), states, [Look(True), Look(right == "present")])
+        keeper.step()
+    found = keeper.loop.read(KEY, at(0), at(60)).pictures
+    assert [(kept.post, (kept.at - NINE).seconds, dict(kept.states)) for kept in found] == [
+        ("left", 0, {"left": "present"}),
+        ("right", 0, {"right": "present"}),
+        ("right", 2, {"right": "absent"}),
+    ], "a change is kept of the post that changed"
+    left, right = (decoded(keeper.loop.content(KEY, kept) or b"") for kept in found[:2])
+    assert left.max() < 60, "nothing of the neighbour"
+    assert right.min() > 150
 
 
 def test_a_picture_is_told_by_what_was_seen_in_it_not_by_what_was_still_said(tmp_path: Path):
