@@ -172,8 +172,8 @@ class FakeWatcher(PostWatcher):
         return self._weigh(picture.t)
 
 
-def centre(**camera):
-    post = {"name": "desk", "window": "A01", "polygon": [list(c) for c in POST.polygon]}
+def centre(required=1, **camera):
+    post = {"name": "desk", "window": "A01", "polygon": [list(c) for c in POST.polygon], "required": required}
     return Centre.model_validate(
         {
             "centre": {"id": "X"},
@@ -185,14 +185,14 @@ def centre(**camera):
 class Desk:
     """A station with everything about it in the hand of the test."""
 
-    def __init__(self, interval=None, fresh=10.0, house=1.0):
+    def __init__(self, interval=None, fresh=10.0, house=1.0, required=1):
         self.time = Time()
         self.link = Link(True)
         self.slot = Slot()
         self.watcher = FakeWatcher([POST], None, window=10, period=1)
         self.house = house
         self.station = Station(
-            "X", centre().cameras[0], self.watcher, self.slot, self.time.clock,
+            "X", centre(required).cameras[0], self.watcher, self.slot, self.time.clock,
             timebase=Timebase(self.time, house=house), link=lambda: self.link, period=1.0, fresh=fresh,
             interval=lambda: interval,
         )  # fmt: skip
@@ -212,6 +212,33 @@ class Desk:
 
 def states(found):
     return [(o.state, o.reason) for _, o in found if o.kind == "post.state"]
+
+
+def test_how_many_there_are_is_news_only_as_far_as_the_post_needs_them():
+    desk = Desk()
+    desk.watcher.people = 1
+    told = [o for _, o in desk.seconds(12) if o.kind == "post.state"]
+    desk.watcher.people = 3
+    assert not [o for _, o in desk.seconds(12) if o.kind == "post.state"]
+    assert [o.people for o in told] == [1]
+    pair = Desk(required=2)
+    pair.watcher.people = 1
+    first = [o for _, o in pair.seconds(12) if o.kind == "post.state"]
+    pair.watcher.people = 3
+    later = pair.seconds(20)
+    (change,) = [o for _, o in later if o.kind == "post.state"]
+    assert ([o.people for o in first], change.people, change.state) == ([1], 2, "present")
+    # The answer is old, the count is not: it is vouched for from now on only.
+    assert change.since == change.at
+    assert [o.people for _, o in later if o.kind == "post.summary"][-1] == 2
+
+
+def test_who_waits_is_told_only_of_an_empty_post():
+    desk = Desk()
+    desk.watcher.waiting = True
+    assert [o.waiting for _, o in desk.seconds(12) if o.kind == "post.state"] == [None]
+    empty = [o for _, o in desk.seconds(30, sees=False) if o.state == "absent"]
+    assert {o.waiting for o in empty} == {True}
 
 
 def test_changes_are_published_at_once_and_looks_are_not():

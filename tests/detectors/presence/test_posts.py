@@ -1,7 +1,12 @@
 from __future__ import annotations
 
-import pytest
+from itertools import permutations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.presence.assignment import best_assignment
 from detectors.presence.posts import Post, PostMap
 
 LEFT = Post("left", ((0.1, 0.2), (0.4, 0.2), (0.4, 0.8), (0.1, 0.8)))
@@ -68,3 +73,65 @@ def test_the_mask_scales_with_the_picture():
     for width, height in ((100, 50), (640, 360)):
         share = LEFT.mask(width, height).mean()
         assert share == pytest.approx(0.3 * 0.6, rel=0.1)
+
+
+# -- several people, several posts -----------------------------------------------------------------------------------
+
+NEAR = Post("near", ((0.1, 0.2), (0.5, 0.2), (0.5, 0.8), (0.1, 0.8)))
+NEXT = Post("next", ((0.42, 0.2), (0.8, 0.2), (0.8, 0.8), (0.42, 0.8)))
+#: One sits at NEAR, one leans over from NEXT: more of each is at NEAR.
+SITS, LEANS = (0.2, 0.25, 0.15, 0.5), (0.36, 0.25, 0.17, 0.5)
+
+
+def test_two_clerks_who_lean_to_one_post_fill_both():
+    posts = PostMap([NEAR, NEXT])
+    assert posts.overlap(LEANS, 0) > posts.overlap(LEANS, 1) >= 0.4
+    assert posts.assign([LEANS]) == [(0,)]
+    assert posts.assign([SITS, LEANS]) == [(0,), (1,)]
+    assert posts.assign([LEANS, SITS]) == [(1,), (0,)]
+
+
+def test_a_post_for_two_keeps_both():
+    pair = Post("near", NEAR.polygon, required=2)
+    assert PostMap([pair, NEXT]).assign([SITS, LEANS]) == [(0,), (0,)]
+
+
+def test_a_shadow_of_a_doubt_displaces_nobody():
+    places = PostMap([NEAR, NEXT]).places([LEANS, SITS], [0.9, 0.03])
+    assert [place.posts for place in places] == [(0,), (0,)]
+
+
+def test_the_half_of_a_person_does_not_fill_the_next_post():
+    half = (LEANS[0], LEANS[1], LEANS[2], 0.25)
+    places = PostMap([NEAR, NEXT]).places([LEANS, half], [0.9, 0.5])
+    assert [(place.posts, place.counts) for place in places] == [((0,), True), ((0,), False)]
+
+
+def test_whoever_stands_on_the_public_side_is_at_no_post():
+    floor = ((0.1, 0.55), (0.5, 0.55), (0.5, 1.0), (0.1, 1.0))
+    posts = PostMap([Post("near", (*NEAR.polygon[:2], (0.5, 0.6), (0.1, 0.6)), public=floor), NEXT])
+    citizen = (0.2, 0.5, 0.2, 0.45)
+    (place,) = posts.places([citizen])
+    assert (place.posts, place.public) == ((), (0,))
+    (clerk,) = posts.places([SITS])
+    assert (clerk.posts, clerk.public) == ((0,), ())
+
+
+@given(
+    st.lists(st.lists(st.floats(0, 1), min_size=3, max_size=3), min_size=1, max_size=4),
+)
+def test_the_assignment_is_the_best_there_is(gains):
+    found = best_assignment(gains)
+    taken = [place for place in found if place is not None]
+    assert len(taken) == len(set(taken))
+    total = sum(row[place] for row, place in zip(gains, found, strict=True) if place is not None)
+    free = [None] * len(gains)
+    tries = set(permutations([0, 1, 2, *free], len(gains)))
+    best = max(sum(row[p] for row, p in zip(gains, way, strict=True) if p is not None) for way in tries)
+    assert total == pytest.approx(best)
+
+
+def test_nobody_is_put_where_he_is_not():
+    assert best_assignment([[0.0, 0.0], [0.5, 0.0], [0.9, 0.0]]) == [None, None, 0]
+    assert best_assignment([]) == []
+    assert best_assignment([[], []]) == [None, None]

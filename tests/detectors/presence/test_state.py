@@ -99,3 +99,46 @@ def test_a_look_without_an_answer_has_a_reason():
         Look(True, 1.0, "dark")
     with pytest.raises(ValueError, match="unknown reason"):
         Look(None, 0.0, "tired")
+
+
+# -- how many, and who waits -----------------------------------------------------------------------------------------
+
+
+def counted(*counts, people=None):
+    """The state's count after each look at which so many were seen, once a second in a window of five."""
+    machine = StateMachine(window=5, period=1)
+    told = []
+    for t, count in enumerate(counts):
+        told.append(machine.tick(float(t), Look(count > 0, 0.9, None, count)).people)
+    return told
+
+
+def test_people_are_counted_as_surely_as_the_post_itself():
+    assert counted(2, 2, 2, 2, 2)[-1] == 2
+    assert counted(2, 2, 1, 2, 2)[-1] == 2  # hidden behind the other for a moment
+    assert counted(1, 1, 1, 1, 1, 2)[-1] == 1  # one look is none
+    assert counted(1, 1, 1, 1, 1, 2, 2, 2)[-1] == 2
+    # Two in half of the looks: as many as were told before.
+    flickering = counted(2, 2, 2, 2, 2, 1, 2, 1, 2, 1, 2, 1)
+    assert set(flickering) == {2}
+    assert counted(2, 2, 2, 2, 2, 1, 1, 1, 1)[-1] == 1
+
+
+def test_nobody_is_counted_where_nobody_is_or_nobody_counts():
+    assert counted(1, 1, 0, 0, 0, 0, 0)[-1] is None
+    machine = StateMachine(window=5, period=1)
+    assert machine.tick(0.0, Look(True, 0.9)).people is None
+
+
+def test_somebody_waits_when_most_looks_say_so_and_no_longer_when_hardly_any_does():
+    machine, told = StateMachine(window=5, period=1), []
+    for t, waits in enumerate([False] * 5 + [True] * 3 + [False, True, False] + [False] * 4):
+        told.append(machine.tick(float(t), Look(False, 0.0, None, 0, waits)).waiting)
+    assert told[4] is False
+    assert told[7] is True
+    assert told[9] is True
+    assert told[-1] is False
+    assert machine.tick(15.0, Look(None, 0.0, "dark")).waiting is False
+    for t in range(16, 20):
+        machine.tick(float(t), Look(None, 0.0, "dark"))
+    assert machine.tick(20.0, Look(None, 0.0, "dark")).waiting is None
