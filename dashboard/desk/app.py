@@ -57,6 +57,7 @@ LOOKS: dict[str, Page] = {
 }
 ACTS: dict[str, Page] = {
     "/finding/{id}/act": finding_acts.act,
+    "/finding/{id}/pictures": finding_page.look_at_pictures,
     "/new": manual_page.open_finding,
     "/checks/answer": spot_checks_page.answer,
     "/checks/plan": spot_checks_page.make_plan,

@@ -12,15 +12,17 @@ from dashboard.desk.findings_page import clocks, sentence
 from dashboard.desk.hands import Row
 from dashboard.desk.markup import Markup, Node, facts, table, tag
 from dashboard.desk.page import HEADERS, form, frame, joined, note, rule_words, section, severity, text_area
+from dashboard.desk.pictures_part import may_look, pictures_part
 from dashboard.desk.visit import Visit
 from dashboard.explaining import day_rows, explain_facts, moment_words
 from domain.chain import Row as ChainRow
-from domain.errors import StepRefusedError, StoreError
+from domain.errors import InputError, StepRefusedError, StoreError
 from domain.finding_life import STEPS, Act, LifeStep, Request, roles_of, take
 from domain.findings import FindingState
 from store.connection import Connection
 from store.finding_life import FindingLife, read_life
 from store.looks import keep_look, rows_about
+from store.pictures import look, pictures_of
 
 #: In the order of a life.
 ORDER: tuple[LifeStep, ...] = ("acknowledge", "answer", "appeal", "uphold", "rectify", "close", "revoke")
@@ -75,10 +77,12 @@ def show(
     *,
     status: int = 200,
     written: tuple[str, str] = ("", ""),
+    shown: Mapping[str, bytes] | None = None,
 ) -> Response:
     """The page of a finding.
 
     Args:
+        shown: pictures whose look is in the chain already.
         band: stands above all else.
         written: step and text of a click that was refused; what was written is not lost.
     """
@@ -96,7 +100,7 @@ def show(
     )  # fmt: skip
     rows = rows_about(connection, row.centre, code)
     messages = hands.messages(connection, code) if hands.messages is not None else None
-    pictures = hands.pictures(connection, code) if hands.pictures is not None else None
+    pictures = pictures_of(connection, code)
     title = tag("span", severity(row.severity, words), " ", rule_words(row.rule, words), class_="title")
     why = [
         tag("p", sentence(visit, found), class_="sentence"),
@@ -116,7 +120,7 @@ def show(
         ),
         section(words("life_title"), _timeline(visit, found.life.acts)),
         section(words("desk_messages"), _messages(visit, messages)) if messages is not None else None,
-        section(words("desk_pictures"), _pictures(visit, pictures)) if pictures is not None else None,
+        section(words("desk_pictures"), pictures_part(visit, code, pictures, shown or {})),
         section(words("desk_chain"), tag("p", words("desk_chain_what"), class_="soft"), _chain(visit, rows)),
         tag(
             "p",
@@ -296,33 +300,6 @@ def _template_words(template: str, visit: Visit) -> str:
     return visit.words(key) if visit.words.has(key) else template
 
 
-def _pictures(visit: Visit, pictures: Sequence[Any]) -> Markup:
-    if not pictures:
-        return tag("p", visit.words("desk_no_pictures"), class_="soft")
-    return tag(
-        "div",
-        [
-            tag(
-                "figure",
-                tag("img", src=each.address, alt=each.caption or visit.words("desk_picture"), loading="lazy"),
-                tag(
-                    "figcaption",
-                    joined(
-                        [
-                            moment_words(each.at, visit.words),
-                            each.caption,
-                            tag("small", each.sha256, class_="code"),
-                        ],
-                        tag("br"),
-                    ),
-                ),
-            )
-            for each in pictures
-        ],
-        class_="pictures",
-    )
-
-
 def _chain(visit: Visit, rows: Sequence[ChainRow]) -> Markup:
     words = visit.words
     lines = [
@@ -354,6 +331,24 @@ def _named(row: ChainRow) -> str:
     return str(payload.get("person") or (step.get("by") if isinstance(step, dict) else "") or "")
 
 
+def look_at_pictures(visit: Visit, connection: Connection) -> Response:
+    """``POST /finding/{id}/pictures``: ``why``. Who looks, why and at which is in the chain before a picture is shown."""
+    words, code = visit.words, visit.query["id"]
+    if read_seen(visit, connection, code) is None:
+        return frame(
+            visit, words("desk_findings"), note(words("desk_no_finding"), "refused"), way="/", status=404
+        )
+    if not may_look(visit):
+        return show(visit, connection, code, note(words("desk_refused_role"), "refused"), status=403)
+    try:
+        shown = look(
+            connection, code, who=visit.account.who, why=visit.form.get("why", ""), now=visit.now, through="desk"
+        )  # fmt: skip
+    except InputError:
+        return show(visit, connection, code, note(words("desk_pictures_no_why"), "refused"), status=400)
+    return show(visit, connection, code, note(words("desk_pictures_kept"), "done"), shown=shown)
+
+
 def bundle(visit: Visit, connection: Connection) -> Response:
     """``/finding/{id}/bundle``: an inspector's bundle, of the finding or with ``whole=case`` of its case."""
     words, code = visit.words, visit.query["id"]
@@ -373,4 +368,4 @@ def bundle(visit: Visit, connection: Connection) -> Response:
     return Response(made, media_type="application/zip", headers=headers)
 
 
-__all__ = ["act_words", "bundle", "finding", "possible", "read_seen", "show"]
+__all__ = ["act_words", "bundle", "finding", "look_at_pictures", "possible", "read_seen", "show"]

@@ -27,16 +27,6 @@ class ScoreTable:
     made_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An evidence picture of a finding. ``address``: of the desk, where it can be seen; ``sha256`` of its bytes."""
-
-    address: str
-    at: datetime
-    sha256: str
-    caption: str = ""
-
-
 class Scores(Protocol):
     def __call__(
         self, connection: Connection, centre: Centre, kind: str, period: str, by: str, now: datetime
@@ -74,7 +64,6 @@ class Hands:
         plan: see :class:`MakePlan`.
         quality: of a plan: ``seeing`` and ``findings``, each with precision and recall as objects.
         bundle: an inspector's bundle of a finding or, with True, of its case: (connection, centre, finding, whole_case, now, by).
-        pictures: of a finding.
     """
 
     tell: Callable[[Centre], Tell] = lambda _centre: tell_nobody
@@ -83,7 +72,6 @@ class Hands:
     plan: MakePlan | None = None
     quality: Callable[[Connection, Centre, str], Mapping[str, Row]] | None = None
     bundle: Callable[[Connection, Centre, str, bool, datetime, str], bytes] | None = None
-    pictures: Callable[[Connection, str], Sequence[Picture]] | None = None
 
 
-__all__ = ["Hands", "MakePlan", "Picture", "Row", "ScoreTable", "Scores"]
+__all__ = ["Hands", "MakePlan", "Row", "ScoreTable", "Scores"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from dashboard.desk.accounts import Accounts
 from dashboard.desk.desk import Desk
-from dashboard.desk.hands import Hands, Picture, ScoreTable
+from dashboard.desk.hands import Hands, ScoreTable
 from dashboard.desk.sessions import Sessions
 from domain.centre import Centre
 from domain.centres import Centres
@@ -32,7 +32,6 @@ READERS = 3
 #: Real seconds for which scores are not counted again.
 SCORES_KEPT = 300.0
 MOST_PERIODS = 12
-Pictures = Callable[[Connection, str], Sequence[Picture]]
 
 
 class ScoreShelf:
@@ -155,7 +154,7 @@ def _secret(settings: Settings) -> bytes:
     return secrets.token_bytes(32)
 
 
-def make_desk(context: Context, pictures: Pictures | None = None) -> tuple[Desk, Callable[[], None]]:
+def make_desk(context: Context) -> tuple[Desk, Callable[[], None]]:
     """The desk of a system, and what closes its connections."""
     from alerts.planner import Planner
 
@@ -183,7 +182,6 @@ def make_desk(context: Context, pictures: Pictures | None = None) -> tuple[Desk,
         plan=plan,
         quality=quality,
         bundle=bundle,
-        pictures=pictures,
     )
     if settings.desk_trusted_header:
         log.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html
 import re
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dashboard.desk.hands import Hands, Picture, ScoreTable
+from dashboard.desk.hands import Hands, ScoreTable
 from domain.errors import InputError
 from store import chain
 from tests.dashboard.desk.conftest import found, write
@@ -264,7 +265,7 @@ def test_one_window_month_by_month_and_by_hour(visit, db):
 # -- beside a finding ------------------------------------------------------------------------------------------------
 
 
-def test_messages_pictures_and_the_bundle_come_from_what_is_handed_in(visit, db):
+def test_messages_and_the_bundle_come_from_what_is_handed_in(visit, db):
     write(db, found(1))
     row = {
         "person": "p1", "phone": "138****0001", "template": "finding.red", "state": "delivered", "reason": None,
@@ -278,18 +279,26 @@ def test_messages_pictures_and_the_bundle_come_from_what_is_handed_in(visit, db)
 
     hands = Hands(
         messages=lambda connection, finding: [row],
-        pictures=lambda connection, finding: [Picture("/desk/picture/1", at(0), "ab" * 32, "空岗")],
         bundle=bundle,
     )
     browser = visit("inspector", hands=hands)
     page = browser.get("/finding/f1").text
-    for part in ("人1", "138****0001", "红牌通知", "已送达", 'src="/desk/picture/1"', "ab" * 32):
+    for part in ("人1", "138****0001", "红牌通知", "已送达"):
         assert part in page, part
     answer = browser.get("/finding/f1/bundle?whole=case")
     assert (answer.content, answer.headers["content-type"]) == (b"PK", "application/zip")
     assert 'filename="mingjing-f1-case.zip"' in answer.headers["content-disposition"]
     assert visit("viewer", hands=hands).get("/finding/f1/bundle").status_code == 403
     assert exported == [("f1", True, "p4")]
+
+
+def keep_picture(db, finding: str, digest: bytes, content: bytes) -> None:
+    db.execute("insert into evidence_picture values (%s, %s, %s, %s)", [digest, len(content), content, at(1)])
+    db.execute(
+        "insert into finding_picture (finding_id, camera, post, role, sha256, centre, state, taken_at, linked_at)"
+        " values (%s, 'C01', 'A07', 'opened', %s, %s, 'absent', %s, %s)",
+        [finding, digest, CENTRE, at(0), at(1)],
+    )
 
 
 def test_without_them_the_page_says_less_and_stands(visit, db):
@@ -309,3 +318,31 @@ def test_english_stays_with_the_browser(visit, db):
     assert 'lang="en"' in page
     assert "Promised" in page or "Legal limit passed" in page
     assert [row.kind for row in chain.read(db, CENTRE)] == ["evidence.looked"]
+
+
+def test_pictures_are_shown_to_who_says_why_and_the_look_is_kept_first(visit, db):
+    write(db, found(1))
+    digest = hashlib.sha256(b"jpeg").digest()
+    keep_picture(db, "f1", digest, b"jpeg")
+    browser = visit("inspector")
+    page = browser.get("/finding/f1").text
+    assert digest.hex() in page
+    assert "<img" not in page
+    assert browser.post("/finding/f1/pictures", why="  ").status_code == 400
+    assert "<img" not in browser.page
+    answer = browser.post("/finding/f1/pictures", why="复核申诉")
+    assert 'src="data:image/jpeg;base64,anBlZw=="' in answer.text
+    looks = [row.body or "" for row in chain.read(db, CENTRE) if row.kind == "picture.looked"]
+    assert len(looks) == 1
+    for part in (digest.hex(), "复核申诉", '"p4"', '"desk"'):
+        assert part in looks[0]
+    accused = visit("window7")
+    assert "<img" not in accused.get("/finding/f1").text
+    assert "<img" in accused.post("/finding/f1/pictures", why="核对事实").text
+    reader = visit("viewer")
+    reader.get("/finding/f1")
+    assert reader.post("/finding/f1/pictures", why="好奇").status_code == 403
+    assert "<img" not in reader.page
+    stranger = visit("window8")
+    stranger.get("/")
+    assert stranger.post("/finding/f1/pictures", why="好奇").status_code == 404
