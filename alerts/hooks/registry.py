@@ -18,6 +18,7 @@ KINDS: dict[str, str] = {
     "feishu": "alerts.hooks.feishu",
     "http_json": "alerts.hooks.http_json",
     "http_map": "alerts.hooks.http_map",
+    "huawei": "alerts.hooks.huawei",
     "log": "alerts.hooks.log",
     "tencent": "alerts.hooks.tencent",
     "wecom": "alerts.hooks.wecom",
