@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from store.connection import Connection, connect
+from store.judging import presence_spans
 from store.observations import write_observations
 from tests.store.making import CENTRE, at, look
 
@@ -82,6 +84,36 @@ def test_the_order_of_arrival_changes_no_span(db: Connection, seed: int) -> None
         arriving = arriving[size:]
     assert spans(db) == EXPECTED
     assert db.execute("select count(*) from observation").fetchone() == (len(DAY),)
+
+
+PEOPLE = [
+    replace(look("present", 0.0, name="a"), people=1),
+    replace(look("present", 1.0, since=1.0, kind="post.state", name="b"), people=2),
+    replace(look("present", 1.5, name="c"), people=2),
+    replace(look("absent", 2.0, since=1.9, kind="post.state", name="d"), waiting=False),
+    replace(look("absent", 2.5, since=2.5, kind="post.state", name="e"), waiting=True),
+    replace(look("absent", 3.0, name="f"), waiting=True),
+    replace(look("absent", 3.5, since=3.5, kind="post.state", name="g"), waiting=False),
+]
+
+
+@pytest.mark.parametrize("seed", [None, 1, 2, 3])
+def test_counts_and_who_waits_divide_a_span_but_not_its_answer(db: Connection, seed: int | None) -> None:
+    arriving = list(PEOPLE)
+    if seed is not None:
+        random.Random(seed).shuffle(arriving)
+    for observation in arriving:
+        write_observations(db, [observation], now=at(4))
+    kept = presence_spans(db, CENTRE, {"A01": at(-5)})["A01"]
+    assert [(each.state, each.people, each.waiting, each.since) for each in kept] == [
+        ("present", 1, None, at(-0.25)),
+        ("present", 2, None, at(1.0)),
+        ("absent", None, False, at(1.9)),
+        ("absent", None, True, at(2.5)),
+        ("absent", None, False, at(3.5)),
+    ]
+    row = db.execute("select presence, since from window_state").fetchone()
+    assert row == ("absent", at(1.9))
 
 
 def test_the_same_observation_twice_changes_nothing(db: Connection) -> None:
