@@ -15,6 +15,7 @@ from domain.errors import SettingsError
 KINDS: dict[str, str] = {
     "aliyun": "alerts.hooks.aliyun",
     "dingtalk": "alerts.hooks.dingtalk",
+    "email": "alerts.hooks.email",
     "feishu": "alerts.hooks.feishu",
     "http_json": "alerts.hooks.http_json",
     "http_map": "alerts.hooks.http_map",
