@@ -53,6 +53,16 @@ class View:
     sharpness: float
     texture: float
 
+    def without(self, hidden: Sequence[Sequence[Point]]) -> View:
+        """The view with nothing left of some areas, and nothing but what is known of the rest."""
+        height, width = int(self.known.shape[0]), int(self.known.shape[1])
+        plane = np.zeros((height, width), dtype=np.uint8)
+        for area in hidden:
+            corners = np.asarray(area, np.float64) * (width, height)
+            cv2.fillPoly(plane, [np.round(corners).astype(np.int32)], 1)
+        known = self.known & (plane == 0)
+        return replace(self, relief=np.where(known, self.relief, 0), known=known)
+
 
 class ViewKeeper(Protocol):
     """Where the view that the posts were drawn on is kept over a restart."""
@@ -210,12 +220,7 @@ class CameraHealth:
         self._kept = True
         first = self._references[0]
         still = similarity(first.relief, shifted(picture.relief, shift)) > 0.5
-        hidden = np.zeros(still.shape, dtype=np.uint8)
-        for area in self._hidden:
-            corners = np.asarray(area, np.float64) * (still.shape[1], still.shape[0])
-            cv2.fillPoly(hidden, [np.round(corners).astype(np.int32)], 1)
-        known = first.known & still & (hidden == 0)
-        self._keeper.save_view(replace(first, relief=np.where(known, first.relief, 0), known=known))
+        self._keeper.save_view(replace(first, known=first.known & still).without(self._hidden))
 
     def _mask(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         """Everything well away from the posts, where people are not expected to sit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from mingjing.camera.calibrate import calibrate_command
 from mingjing.camera.models import models_command
 from mingjing.camera.pictures import deletions_command, pictures_command
 
@@ -20,3 +21,4 @@ def _group() -> None:
 camera_app.command("models")(models_command)
 camera_app.command("pictures")(pictures_command)
 camera_app.command("deletions")(deletions_command)
+camera_app.command("calibrate")(calibrate_command)
