@@ -69,7 +69,19 @@ def test_a_finding_is_written_with_the_centres_offset():
 
 
 def test_an_observation_survives_its_json():
-    seen = Observation("o1", "post.state", "c", "k", MOMENT, "absent", window="A", post="p", since=MOMENT)
+    seen = Observation(
+        "o1",
+        "post.state",
+        "c",
+        "k",
+        MOMENT,
+        "absent",
+        window="A",
+        post="p",
+        since=MOMENT,
+        people=0,
+        waiting=False,
+    )
     assert observation_from_json(observation_to_json(seen)) == seen
 
 
@@ -91,6 +103,11 @@ def test_an_observation_survives_its_json():
         {"looks_seen": -1},
         {"looks_seen": True},
         {"looks_seen": 10**12},
+        {"people": -1},
+        {"people": True},
+        {"people": 1.5},
+        {"waiting": 1},
+        {"waiting": "no"},
         {"score": "much"},
         {"score": float("nan")},
         {"score": 10**400},
