@@ -45,6 +45,8 @@ class Observation:
         cameras: the cameras that failed in an incident.
         method: ``detector``, ``correlation`` or ``both``.
         people: how many are at the post at least, up to as many as it needs; None: nobody counts.
+        clock_offset: of a camera: seconds its clock is ahead of ours, when last measured; None: not known. Nothing is dated
+            by it: what is said of a camera happened when we saw it.
         waiting: somebody stands at the public side of a post where nobody is; None: not looked at, or staffed.
     """
 
@@ -67,6 +69,7 @@ class Observation:
     people: int | None = None
     waiting: bool | None = None
     cameras: tuple[str, ...] | None = None
+    clock_offset: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,18 @@ class PresenceSpan:
     seen_at: datetime | None = None
     people: int | None = None
     waiting: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SiteIncident:
+    """Cameras of one site that failed together; ``ended`` None while it goes on. ``watched``: cameras of the site."""
+
+    site: str
+    began: datetime
+    ended: datetime | None
+    reason: str
+    cameras: frozenset[str]
+    watched: int
 
 
 def observation_to_json(observation: Observation) -> dict[str, Any]:
@@ -126,11 +141,12 @@ def observation_from_json(row: dict[str, Any]) -> Observation:
         raise ValueError("people must be a count")
     if waiting is not None and not isinstance(waiting, bool):
         raise ValueError("waiting must be true or false")
-    score = values.get("score")
-    if score is not None and (
-        isinstance(score, bool) or not isinstance(score, (int, float)) or not abs(score) < 1e9
-    ):
-        raise ValueError("score must be a number")
+    for name in ("score", "clock_offset"):
+        value = values.get(name)
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e10
+        ):
+            raise ValueError(f"{name} must be a number")
     for name in ("at", "since", "until"):
         if values.get(name) is not None:
             values[name] = parse_moment(values[name], name)

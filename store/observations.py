@@ -11,6 +11,7 @@ from domain.observations import Observation
 from store.aggregates import note_late
 from store.blindness import mark_cameras
 from store.connection import Connection
+from store.incidents import write_incidents
 from store.ingest import WriteResult
 from store.sources import note_sources
 from store.spans import SILENT_AFTER, Span, combine, fold, order
@@ -98,6 +99,8 @@ def write_observations(
             due = [_write_window(connection, *key, posts, changed=key in changed) for key in windows]
             if any(due):
                 connection.execute("select pg_notify('mingjing', 'window')")
+        if write_incidents(connection, [row for row in fresh if row.kind == "site.state"]):
+            connection.execute("select pg_notify('mingjing', 'source')")
         if mark_cameras(connection, ((row.centre, row.camera) for row in words)):
             connection.execute("select pg_notify('mingjing', 'window')")
     return WriteResult(len(fresh), len(observations) - len(fresh))
@@ -110,17 +113,17 @@ def _insert(connection: Connection, observations: Iterable[Observation], now: da
         [getattr(row, name) for row in ordered]
         for name in (
             "centre", "at", "observation_id", "kind", "camera", "window", "post", "state", "reason", "since", "until",
-            "score", "looks_expected", "looks_valid", "looks_seen", "method", "people", "waiting",
+            "score", "looks_expected", "looks_valid", "looks_seen", "method", "people", "waiting", "clock_offset",
         )
     ]  # fmt: skip
     written = connection.execute(
         "insert into observation (centre, at, observation_id, kind, camera, window_id, post, state, reason, since, until,"
-        " score, looks_expected, looks_valid, looks_seen, method, people, waiting, received_at,"
+        " score, looks_expected, looks_valid, looks_seen, method, people, waiting, clock_offset, received_at,"
         " department)"
         " select u.*, %s::timestamptz, d.department from unnest(%s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],"
         " %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::float8[],"
-        " %s::int[], %s::int[], %s::int[], %s::text[], %s::int[], %s::boolean[])"
-        " as u (c, a, o, k, m, w, p, s, r, f, t, e, x, v, n, h, y, b)"
+        " %s::int[], %s::int[], %s::int[], %s::text[], %s::int[], %s::boolean[], %s::float8[])"
+        " as u (c, a, o, k, m, w, p, s, r, f, t, e, x, v, n, h, y, b, l)"
         " left join window_department d on d.centre = c and d.window_id = w and d.until is null"
         " on conflict do nothing returning centre, at, observation_id",
         [now, *columns],
@@ -143,11 +146,12 @@ def _signs_of_life(observations: Iterable[Observation]) -> dict[tuple[str, str],
 def _write_cameras(connection: Connection, observations: Sequence[Observation]) -> None:
     for row in sorted(observations, key=lambda row: (row.centre, row.camera, *order(row))):
         connection.execute(
-            "insert into camera_state as old (centre, camera, state, reason, since, seen_at)"
-            " values (%(centre)s, %(camera)s, %(state)s, %(reason)s, %(since)s, %(at)s)"
+            "insert into camera_state as old (centre, camera, state, reason, since, seen_at, clock_offset)"
+            " values (%(centre)s, %(camera)s, %(state)s, %(reason)s, %(since)s, %(at)s, %(offset)s)"
             " on conflict (centre, camera) do update set state = excluded.state, reason = excluded.reason,"
             " since = case when (old.state, old.reason) is not distinct from (excluded.state, excluded.reason)"
             "   then old.since else excluded.since end,"
+            " clock_offset = coalesce(excluded.clock_offset, old.clock_offset),"
             " seen_at = excluded.seen_at where excluded.seen_at >= coalesce(old.seen_at, '-infinity')",
             {
                 "centre": row.centre,
@@ -156,6 +160,7 @@ def _write_cameras(connection: Connection, observations: Sequence[Observation]) 
                 "reason": row.reason,
                 "since": row.since or row.at,
                 "at": row.at,
+                "offset": row.clock_offset,
             },
         )
 
