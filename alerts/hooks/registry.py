@@ -14,6 +14,7 @@ from domain.errors import SettingsError
 #: kind → module with ``Config`` (pydantic) and ``open_hook(config) -> Hook``.
 KINDS: dict[str, str] = {
     "aliyun": "alerts.hooks.aliyun",
+    "apprise": "alerts.hooks.apprise",
     "dingtalk": "alerts.hooks.dingtalk",
     "email": "alerts.hooks.email",
     "feishu": "alerts.hooks.feishu",
