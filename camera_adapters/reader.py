@@ -13,7 +13,7 @@ from camera_adapters.backoff import Backoff
 from camera_adapters.gate import Gate
 from camera_adapters.knock import Knock
 from camera_adapters.slot import Slot
-from camera_adapters.source import Source, SourceError
+from camera_adapters.source import Source, SourceError, clock_offset_of
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,11 @@ class Reader:
     def broken(self) -> int:
         """Pictures that could not be decoded since the camera was opened."""
         return int(getattr(self.source, "broken", 0))
+
+    @property
+    def clock_offset(self) -> float | None:
+        """Seconds the camera's clock is ahead, None while unknown."""
+        return clock_offset_of(self.source)
 
     def hurry(self) -> None:
         """Ends a wait early and forgets the failures: what was wrong with all cameras of the site is over."""

@@ -282,6 +282,8 @@ class CameraRunner:
             interval=lambda: reader.interval,
             in_incident=lambda: self.sites.concerns(site, camera.id),
             too_slow=lambda: reader.too_slow,
+            # A demo's clock runs as it likes; no camera's can be compared with it.
+            clock_offset=lambda: reader.clock_offset if self._clock.spec == "real" else None,
             on_look=self._make_keeper(watched, reader) if self._make_keeper else None,
         )
         return Posting(watched.name, camera, reader, station, slot, site)

@@ -24,6 +24,8 @@ SUMMARY_EVERY = 15.0
 """Seconds of the house's clock."""
 TOGETHER = 0.02
 """Part of its period by which a look may come early."""
+CLOCK_NEWS = 5.0
+"""Seconds by which a camera's clock has to have moved to be spoken of again; HTTP and ONVIF tell whole seconds."""
 _PASSING_REASONS = frozenset({"few_looks", "low_score", "passing", "restart"})
 """Ways of not being sure that take turns within seconds; changes among them are not worth a message."""
 
@@ -57,6 +59,7 @@ class Station:
         interval: the measured real seconds between pictures, None while unknown.
         in_incident: whether the camera is down with most others of its site.
         too_slow: whether its pictures come so seldom that posts are unknown between them.
+        clock_offset: seconds the camera's own clock is ahead, None while unknown.
         on_look: told of each look; must not raise, and not keep the looks waiting.
     """
 
@@ -75,6 +78,7 @@ class Station:
         interval: Callable[[], float | None] = lambda: None,
         in_incident: Callable[[], bool] = lambda: False,
         too_slow: Callable[[], bool] = lambda: False,
+        clock_offset: Callable[[], float | None] = lambda: None,
         on_look: OnLook | None = None,
     ) -> None:
         self.camera = camera
@@ -96,6 +100,8 @@ class Station:
         self._newest: float | None = None
         self._said: list[PostState | None] = [None] * len(camera.posts)
         self._camera_said: tuple[bool, str | None] | None = None
+        self._clock_offset = clock_offset
+        self._offset_said: float | None = None
         self._counts = [_Counts() for _ in camera.posts]
         self._summed = clock.monotonic()
 
@@ -181,9 +187,13 @@ class Station:
     def _camera_change(self, at: datetime) -> list[Observation]:
         link = self._link()
         now = (link.up, self._standing(link))
-        if now == self._camera_said or (not link.up and link.reason is None):
+        offset, said = self._clock_offset(), self._offset_said
+        news = offset is not None and (said is None or abs(offset - said) >= CLOCK_NEWS)
+        if (now == self._camera_said and not news) or (not link.up and link.reason is None):
             return []
         self._camera_said = now
+        # Between two openings it is not known: what was said last stands.
+        self._offset_said = said = offset if offset is not None else said
         return [
             Observation(
                 observation_id=self._id("camera", at),
@@ -193,6 +203,7 @@ class Station:
                 at=at,
                 state="present" if link.up else "unknown",
                 reason=now[1],
+                clock_offset=None if said is None else round(said, 1),
             )
         ]
 

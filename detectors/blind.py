@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from detectors.camera_clock import ClockSpan, clock_claims
 from detectors.camera_picture import unfit_claims
 from detectors.subject_events import soonest
 from detectors.verdict import Claim, Verdict, cast_shadow, overdue, settle
@@ -127,12 +128,19 @@ def _missing(year: int, calendar: Calendar) -> bool:
     return bool(calendar.unpublished_years(first, last))
 
 
-def judge_camera(camera: str, down: Sequence[PresenceSpan], centre: Centre, now: datetime) -> Verdict:
+def judge_camera(
+    camera: str,
+    down: Sequence[PresenceSpan],
+    centre: Centre,
+    now: datetime,
+    clock: Sequence[ClockSpan] = (),
+) -> Verdict:
     """``camera.down``: a camera that says it delivers nothing, for so many minutes of open hours. Pure.
 
     Args:
         down: the spans in which it said so (``state`` unknown, with the reason), ``until`` None while it goes on; and those
             in which its picture was unfit (``state`` present, with the reason), see :mod:`detectors.camera_picture`.
+        clock: the stretches in which its clock was wrong, see :mod:`detectors.camera_clock`.
     """
     now = now.astimezone(UTC)
     rules, calendar = centre.rules.blind or BlindSettings(), centre.working_time
@@ -155,6 +163,7 @@ def judge_camera(camera: str, down: Sequence[PresenceSpan], centre: Centre, now:
         until = None if span.until is None or span.until > now else span.until.astimezone(UTC)
         claims += overdue(CAMERA, "notice", due, until, provisional=False, explain=partial(dict, row))
     claims += unfit_claims(camera, down, centre, now)
+    claims += clock_claims(camera, clock, centre, now)
     findings, ahead = settle(
         claims,
         now,
@@ -173,6 +182,7 @@ class Report:
     at: datetime
     state: str
     reason: str | None = None
+    clock_offset: float | None = None
 
 
 def down_spans(camera: str, reports: Iterable[Report]) -> list[PresenceSpan]:

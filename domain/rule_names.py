@@ -121,6 +121,7 @@ NAMES: dict[str, tuple[str, str]] = {
     "camera.covered": ("摄像头被遮挡", "camera is covered"),
     "camera.blurred": ("摄像头画面模糊", "camera picture is blurred"),
     "camera.moved": ("摄像头已移位", "camera was moved"),
+    "camera.clock": ("摄像头时钟不准", "camera's clock is wrong"),
     "camera.light": ("摄像头光线骤变", "light of the camera keeps jumping"),
 }
 

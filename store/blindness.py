@@ -8,8 +8,8 @@ from typing import Any
 
 from store.connection import Connection
 
-#: (moment, state, reason) of a camera's word about itself.
-CameraWord = tuple[datetime, str, str | None]
+#: (moment, state, reason, seconds its clock is ahead) of a camera's word about itself.
+CameraWord = tuple[datetime, str, str | None, float | None]
 
 
 def watch_subjects(connection: Connection, centre: str, subjects: Sequence[str]) -> None:
@@ -54,7 +54,7 @@ def camera_words(
     found: dict[str, list[CameraWord]] = {camera: [] for camera in since}
     rows = connection.execute(
         "select camera, w.* from unnest(%s::text[], %s::timestamptz[]) as u (camera, since) cross join lateral ("
-        "   select coalesce(o.since, o.at), o.state, o.reason from observation o where o.centre = %s and o.camera = u.camera"
+        "   select coalesce(o.since, o.at), o.state, o.reason, o.clock_offset from observation o where o.centre = %s and o.camera = u.camera"
         "     and o.post is null and o.kind = 'camera.state' and o.at >= coalesce((select max(b.at) from observation b"
         "       where b.centre = %s and b.camera = u.camera and b.post is null and b.kind = 'camera.state'"
         "         and b.state <> 'unknown' and b.at <= u.since), '-infinity')"
@@ -62,7 +62,7 @@ def camera_words(
         [list(since), list(since.values()), centre, centre],
     )
     for camera, *word in rows:
-        found[camera].append((word[0], word[1], word[2]))
+        found[camera].append((word[0], word[1], word[2], word[3]))
     return found
 
 

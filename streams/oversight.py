@@ -12,11 +12,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from detectors.blind import Report, down_spans, judge_calendar, judge_camera, needed_years
+from detectors.camera_clock import CLOCK, clock_spans, said_before
 from detectors.camera_picture import FAULTS, unfit_spans
 from detectors.production import PRODUCERS, judge_family, produced_by, watched_families
 from detectors.verdict import Verdict
 from domain.centre import Centre
 from domain.findings import Finding
+from domain.rules.blind import BlindSettings
 from store.blindness import camera_words, findings_by_day, provisional_clocks
 from store.connection import Connection
 from store.findings import oldest_open
@@ -149,7 +151,9 @@ class Oversight:
                 *down_spans(camera, reports),
                 *unfit_spans(camera, ((r.at, r.state, r.reason) for r in reports)),
             ]
-            verdict = judge_camera(camera, spans, self._centre, now)
+            told = [(report.at, report.clock_offset) for report in reports] + said_before(stored[due.name])
+            limit = (self._centre.rules.blind or BlindSettings()).camera_clock
+            verdict = judge_camera(camera, spans, self._centre, now, clock_spans(told, limit))
             kept = tuple(each for each in verdict.findings if each.opened_at >= begin)
             return Looked(replace(verdict, findings=kept), begin)
 
@@ -161,7 +165,7 @@ def _from_before(stored: Sequence[Finding], reports: Sequence[Report]) -> list[R
     first = min((each.at for each in reports), default=None)
     found = []
     for each in stored:
-        if each.state == "open" and isinstance(each.explain.get("since"), str):
+        if each.state == "open" and each.rule != CLOCK and isinstance(each.explain.get("since"), str):
             at = datetime.fromisoformat(each.explain["since"])
             if first is None or at < first:
                 state = "present" if each.rule in FAULTS.values() else "unknown"
