@@ -190,7 +190,8 @@ def down_spans(camera: str, reports: Iterable[Report]) -> list[PresenceSpan]:
     spans: list[PresenceSpan] = []
     begun: Report | None = None
     for each in sorted(reports, key=lambda report: (report.at, report.state, report.reason or "")):
-        if each.state == "unknown":
+        # What is wrong with the whole site is said of the site (detectors.sources).
+        if each.state == "unknown" and each.reason != "incident":
             begun = begun or each
         elif begun is not None:
             spans.append(PresenceSpan(camera, "", "unknown", begun.at, each.at, begun.reason, each.at))

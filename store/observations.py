@@ -11,6 +11,7 @@ from domain.observations import Observation
 from store.aggregates import note_late
 from store.blindness import mark_cameras
 from store.connection import Connection
+from store.incidents import write_incidents
 from store.ingest import WriteResult
 from store.sources import note_sources
 from store.spans import SILENT_AFTER, Span, combine, fold, order
@@ -98,6 +99,8 @@ def write_observations(
             due = [_write_window(connection, *key, posts, changed=key in changed) for key in windows]
             if any(due):
                 connection.execute("select pg_notify('mingjing', 'window')")
+        if write_incidents(connection, [row for row in fresh if row.kind == "site.state"]):
+            connection.execute("select pg_notify('mingjing', 'source')")
         if mark_cameras(connection, ((row.centre, row.camera) for row in words)):
             connection.execute("select pg_notify('mingjing', 'window')")
     return WriteResult(len(fresh), len(observations) - len(fresh))
