@@ -50,6 +50,7 @@ class Sites:
             self._readers.setdefault(each.site, {})[each.camera] = each.reader
         self.guards = {key: SiteGuard(key[1], list(readers)) for key, readers in self._readers.items()}
         self._greeted = False
+        self._began: dict[SiteKey, datetime] = {}
 
     def concerns(self, site: SiteKey, camera: str) -> bool:
         """Whether what is wrong with a camera now belongs to an incident of its site."""
@@ -64,9 +65,11 @@ class Sites:
             readers = self._readers[key]
             incident = guard.step(t, {camera: reader.link for camera, reader in readers.items()})
             if incident is not None:
+                self._began.setdefault(key, at - timedelta(seconds=(t - incident.began) * self._clock.speed))
                 self._log(key, incident)
                 found.append(self._observation(key, incident, t, at))
                 if incident.ended is not None:
+                    del self._began[key]
                     # What kept most of them from delivering is over: the rest need not wait out their minute.
                     for camera in incident.failed:
                         readers[camera].hurry()
@@ -87,13 +90,12 @@ class Sites:
         return self._site_state(key, at, "restart", at, at, cameras, len(cameras))
 
     def _observation(self, key: SiteKey, incident: Incident, t: float, at: datetime) -> Observation:
-        def moment(then: float) -> datetime:
-            return min(at, at - timedelta(seconds=(t - then) * self._clock.speed))
-
-        until = None if incident.ended is None else moment(incident.ended)
+        began, until = self._began[key], None
+        if incident.ended is not None:
+            until = max(began, at - timedelta(seconds=(t - incident.ended) * self._clock.speed))
         cameras = tuple(sorted(incident.failed))
         well = incident.watched - len(cameras) + incident.back
-        return self._site_state(key, at, incident.reason, moment(incident.began), until, cameras, well)
+        return self._site_state(key, at, incident.reason, began, until, cameras, well)
 
     def _site_state(
         self,

@@ -25,6 +25,7 @@ from store import judging
 from store.connection import Connection
 from store.dead_letters import Refusal
 from store.findings import Change, Grounds, compare, oldest_open, stored_findings
+from store.incidents import incidents_since
 from store.judging import Arrival, CaseAnswer, Due
 from store.subjects import WINDOW, SubjectAnswer, events_of_subjects
 from streams.linking import AT_WINDOWS
@@ -74,6 +75,8 @@ class Failed:
 Judged = Answer | Failed
 
 _SOON = timedelta(seconds=1)
+#: Incidents that ended longer ago explain no silence any more.
+_INCIDENTS = timedelta(days=2)
 
 
 class Court:
@@ -244,6 +247,7 @@ class Court:
 
     def _sources(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
         reasons = judging.camera_reasons(connection, self._code)
+        incidents = incidents_since(connection, self._code, now - _INCIDENTS)
         stored = stored_findings(connection, self._code, {due.subject: None for due in dues})
         windows = {
             camera.id: next(iter({post.window for post in camera.posts}))
@@ -266,6 +270,7 @@ class Court:
                 now,
                 window=windows.get(row["source"]) if row["kind"] == "camera" else None,
                 reason=reasons.get(row["source"]) if row["kind"] == "camera" else None,
+                incidents=incidents,
             )
             # Silences that are over are not spoken of again, and stand.
             spoken = {finding.finding_id for finding in verdict.findings}

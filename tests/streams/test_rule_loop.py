@@ -18,6 +18,7 @@ from domain.centre import Centre
 from domain.clock import Clock, FakeClock
 from domain.events import Event
 from domain.findings import Finding
+from domain.observations import Observation
 from store import judging
 from store.connection import PASSING, Connection, connect, explain
 from store.dead_letters import list_dead_letters
@@ -391,6 +392,32 @@ def test_a_camera_that_never_speaks_is_found(db: Connection, watching: RuleLoop)
     watching.tick(day("11-20 09:10"))
     (row,) = findings(db, CODE)
     assert (row.rule, row.subject, row.window) == ("source.silent", "source:camera:K1", "A01")
+
+
+def test_a_camera_that_fails_with_its_site_is_not_found_apart_until_the_incident_is_over(
+    db: Connection, watching: RuleLoop
+) -> None:
+    def site(minutes: float, ended: float | None = None) -> Observation:
+        moment = day("11-20 09:00") + timedelta(minutes=minutes)
+        until = None if ended is None else day("11-20 09:00") + timedelta(minutes=ended)
+        return Observation(
+            f"site{ended}", "site.state", CODE, "hall", until or moment, "unknown" if until is None else "present",
+            reason="together", since=moment, until=until, looks_expected=2, cameras=("K1", "K2"),
+        )  # fmt: skip
+
+    def silent() -> list[tuple[str, str]]:
+        rows = findings(db, CODE, state=None)
+        return sorted((row.subject, row.state) for row in rows if row.rule == "source.silent")
+
+    write_observations(db, [look("present", 10), site(10.2)], now=day("11-20 09:11"))
+    watching.tick(day("11-20 09:11"))
+    watching.tick(day("11-20 09:20"))
+    assert silent() == [("source:site:hall", "open")]
+    write_observations(db, [site(10.2, ended=25)], now=day("11-20 09:25"))
+    watching.tick(day("11-20 09:25"))
+    assert silent() == [("source:site:hall", "closed")]
+    watching.tick(day("11-20 09:27"))
+    assert silent() == [("source:camera:K1", "open"), ("source:site:hall", "closed")]
 
 
 def test_it_wakes_at_once_for_an_event_and_stops_when_told(db: Connection, database: str) -> None:
