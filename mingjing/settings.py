@@ -63,6 +63,7 @@ class Settings(KafkaSettings, NameSettings):
     models: Path | None = Field(
         None, description="folder of detector models; default: models in the data folder"
     )
+    model: str | None = Field(None, description="the one detector model to use; default: the first there is")
     api_keys_file: Path | None = None
     base_url: str = Field("", description="address of the wall as its readers see it, for links in messages")
     wall_host: str = "127.0.0.1"

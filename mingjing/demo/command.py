@@ -165,7 +165,7 @@ class ClockNotes:
 
 def _clean(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment without settings of another system; models may lie anywhere."""
-    keep = ("MINGJING_MODELS", "MINGJING_LOG_LEVEL", "MINGJING_LOG_FORMAT")
+    keep = ("MINGJING_MODELS", "MINGJING_MODEL", "MINGJING_LOG_LEVEL", "MINGJING_LOG_FORMAT")
     return {
         name: value for name, value in environ.items() if not name.startswith("MINGJING_") or name in keep
     }
