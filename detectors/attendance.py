@@ -81,10 +81,12 @@ def judge_person(name: str, events: Sequence[Event], centre: Centre, now: dateti
             by_day.setdefault(calendar.local_date(moment(event)), []).append(event)
         for ordinal in range(min(by_day) + 1, today + 1):
             spans = _expected(name, centre, ordinal, rules)
+            seen = by_day.get(ordinal, [])
+            if seen:
+                quiet = 0  # a sign on a rest day is one, too
             if not any(minus([span], _away(leaves)) for span in spans):
                 continue
-            seen = by_day.get(ordinal, [])
-            quiet = 0 if seen else quiet + 1
+            quiet += not seen
             if quiet <= QUIET_DAYS:
                 claims += _judge_day(name, ordinal, seen, spans, leaves, centre, rules)
     windows = windows_of_person(name, centre)
@@ -196,4 +198,8 @@ def _status(
     return {"today": last.kind.removeprefix("attendance.clock_"), "since": moment(last)}
 
 
-FAMILY = Family("attendance", "person", KINDS, name_of, judge_person)
+#: A day is judged by its own clocks; of days before only whether there was any, and how long ago, which the newest clock tells.
+FAMILY = Family(
+    "attendance", "person", KINDS, name_of, judge_person,
+    back=timedelta(days=62), long_kinds=frozenset(("attendance.clock_in", "attendance.clock_out")),
+)  # fmt: skip

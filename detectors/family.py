@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from detectors.verdict import Verdict, cast_shadow
 from domain.centre import Centre
@@ -20,6 +20,9 @@ class Family:
 
     ``kinds``: events it wants. ``name_of``: the subject an event speaks of, or None; it may depend on the event and on the
     centre's settings only, for the store keeps the answer.
+
+    ``back``: so far back events of ``long_kinds`` are asked for where everything before was judged already, and the newest one
+    before; None: all of them, each time. What is found since then must not depend on the others (a test holds families to it).
     """
 
     name: str
@@ -27,6 +30,8 @@ class Family:
     kinds: frozenset[str]
     name_of: Callable[[Event, Centre], str | None]
     judge: Judge
+    back: timedelta | None = None
+    long_kinds: frozenset[str] = frozenset()
 
     def wanted(self, centre: Centre) -> bool:
         """Whether the centre file turns the family on."""
@@ -37,3 +42,14 @@ class Family:
         verdict = self.judge(name, events, centre, now)
         settings = getattr(centre.rules, self.name, None)
         return cast_shadow(verdict) if settings is not None and settings.shadow else verdict
+
+
+def cut(events: Sequence[Event], family: Family, since: datetime) -> list[Event]:
+    """The events without those of ``long_kinds`` before a moment, but for the newest of these: what a look back leaves."""
+    old = [each for each in events if each.kind in family.long_kinds and each.occurred_at < since]
+    newest = max((each.occurred_at for each in old), default=None)
+    return [
+        each
+        for each in events
+        if each.kind not in family.long_kinds or each.occurred_at >= since or each.occurred_at == newest
+    ]

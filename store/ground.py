@@ -175,6 +175,33 @@ def partitions(connection: Connection, series: Series) -> list[tuple[str, dateti
     return [(name, end) for name, end in rows]
 
 
+def earliest(connection: Connection, series: Series) -> datetime | None:
+    """A moment before which the table holds nothing; None where that is not known."""
+    if kind_of(connection, series.table) == "hypertable":
+        row = connection.execute(
+            "select min(range_start) from timescaledb_information.chunks where hypertable_name = %s"
+            " and hypertable_schema = current_schema()",
+            [series.table],
+        ).fetchone()
+        return None if row is None else row[0]
+    row = connection.execute(
+        "select min(substring(pg_get_expr(c.relpartbound, c.oid) from $$FROM \\('([^']+)'\\)$$)::timestamptz)"
+        " from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = %s::regclass",
+        [series.table],
+    ).fetchone()
+    if row is None or row[0] is None:
+        return None
+    first: datetime = row[0]
+    # Old rows without a piece of their own are thinned out bit by bit.
+    old = connection.execute(
+        sql.SQL("select min({}) from {} where {} < %s").format(
+            sql.Identifier(series.column), sql.Identifier(rest_of(series)), sql.Identifier(series.column)
+        ),
+        [first],
+    ).fetchone()
+    return first if old is None or old[0] is None else min(first, old[0])
+
+
 def rest_of(series: Series) -> str:
     """Name of the default partition."""
     return f"{series.table}_rest"

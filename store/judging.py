@@ -48,7 +48,7 @@ class Due:
 _CASE = "case_id, settings_id, judged_at, judged_events, ineffective, failures"
 _WINDOW = "window_id, presence, reason, since, seen_at, desk, desk_at, judged_at, failures"
 _SOURCE = "name, kind, source, last_at, state, silent_from, heard_at, judged_at, failures"
-_SUBJECT = "subject, judged_events, judged_at, failures"
+_SUBJECT = "subject, judged_events, judged_at, failures, lost_until"
 
 
 def claim_due(connection: Connection, kind: Kind, centre: str, now: datetime, limit: int) -> list[Due]:

@@ -14,7 +14,17 @@ from psycopg import sql
 
 from store.aggregates import MINUTES, continuous
 from store.connection import Connection
-from store.ground import EVENT, METRIC, OBSERVATION, Series, drop_before, has_licence, kind_of, rest_of
+from store.ground import (
+    EVENT,
+    METRIC,
+    OBSERVATION,
+    Series,
+    drop_before,
+    earliest,
+    has_licence,
+    kind_of,
+    rest_of,
+)
 
 #: Rows deleted from a default partition in one statement: some tens of milliseconds.
 SLICE = 20_000
@@ -56,9 +66,13 @@ def apply_retention(connection: Connection, now: datetime, keep: Keep = KEEP) ->
         _set_policies(connection, keep, aggregated=aggregated)
     gone: dict[str, int] = {}
     for series, span in ((OBSERVATION, keep.observation), (METRIC, keep.metric), (EVENT, keep.event)):
-        if span is None or (has_licence(connection) and kind_of(connection, series.table) == "hypertable"):
+        if span is None:
             continue
         before = now - span
+        if has_licence(connection) and kind_of(connection, series.table) == "hypertable":
+            if series is EVENT:
+                gone["subject_event"] = _drop_links(connection, before)
+            continue
         if series is not METRIC and not (series is OBSERVATION and aggregated):
             line = _line(connection, series)
             if line is None:
@@ -67,11 +81,31 @@ def apply_retention(connection: Connection, now: datetime, keep: Keep = KEEP) ->
         gone[series.table] = len(drop_before(connection, series, before))
         if kind_of(connection, series.table) == "native":
             _thin_out(connection, series, before)
+        if series is EVENT:
+            gone["subject_event"] = _drop_links(connection, before)
     if not aggregated:
         for series in MINUTES:
             gone[series.table] = len(drop_before(connection, series, now - keep.minute))
             _thin_out(connection, series, now - keep.minute)
     return gone
+
+
+def _drop_links(connection: Connection, before: datetime) -> int:
+    """Links to events that are gone; their subjects are told. Where the oldest piece of events reaches further back than what is
+    kept, its links stay with it."""
+    floor = earliest(connection, EVENT)
+    if floor is None:
+        return 0
+    row = connection.execute(
+        "with gone as (delete from subject_event where ctid = any(array("
+        "   select ctid from subject_event where arrived_at < %s limit %s)) returning centre, subject, occurred_at),"
+        " lost as (select centre, subject, max(occurred_at) as until from gone group by 1, 2),"
+        " told as (update subject_state s set lost_until = greatest(s.lost_until, lost.until) from lost"
+        "   where s.centre = lost.centre and s.subject = lost.subject)"
+        " select count(*) from gone",
+        [min(floor, before), SLICE],
+    ).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _line(connection: Connection, series: Series) -> datetime | None:

@@ -91,11 +91,17 @@ def note_linking(connection: Connection, linking: Linking | None, now: datetime)
     for code, signature in sorted(linking.signatures.items()) if linking is not None else ():
         connection.execute(
             "insert into subject_linking as l (centre, signature, noted_at) values (%s, %s, %s)"
-            " on conflict (centre) do update set signature = excluded.signature, noted_at = excluded.noted_at,"
+            " on conflict (centre) do update set signature = excluded.signature, noted_at = excluded.noted_at, done = false,"
             "   arrived_from = case when l.signature <> excluded.signature then '-infinity'"
-            # What was not gone through yet stays to be; a clock set back shortens nothing.
+            # A clock set back shortens nothing.
             "     when l.done then least(l.noted_at, excluded.noted_at) - interval '1 day' else l.arrived_from end,"
-            "   kind = null, occurred_at = null, source = null, event_id = null, done = false",
+            # What is being gone through goes on where it was; what others wrote meanwhile, behind that point, comes after it.
+            "   again_from = case when l.signature = excluded.signature and not l.done"
+            "     then least(l.again_from, least(l.noted_at, excluded.noted_at) - interval '1 day') end,"
+            "   kind = case when l.signature = excluded.signature and not l.done then l.kind end,"
+            "   occurred_at = case when l.signature = excluded.signature and not l.done then l.occurred_at end,"
+            "   source = case when l.signature = excluded.signature and not l.done then l.source end,"
+            "   event_id = case when l.signature = excluded.signature and not l.done then l.event_id end",
             [code, signature, now],
         )
 
@@ -132,7 +138,8 @@ def link_slice(connection: Connection, code: str, linking: Linking, size: int = 
     """
     with connection.transaction():
         row = connection.execute(
-            "select arrived_from::text, kind, occurred_at::text, source, event_id from subject_linking"
+            "select arrived_from::text, kind, occurred_at::text, source, event_id, again_from is not null"
+            " from subject_linking"
             " where centre = %s and signature = %s and not done for update skip locked",
             [code, linking.signatures[code]],
         ).fetchone()
@@ -143,7 +150,7 @@ def link_slice(connection: Connection, code: str, linking: Linking, size: int = 
                 [code, linking.signatures[code]],
             ).fetchone()
             return "elsewhere" if left_to_do and left_to_do[0] else "done"
-        arrived_from, at_kind, moment, source, event_id = row
+        arrived_from, at_kind, moment, source, event_id, again = row
         left = [kind for kind in sorted(linking.kinds[code]) if at_kind is None or kind >= at_kind]
         links: list[Link] = []
         room = size
@@ -181,6 +188,13 @@ def link_slice(connection: Connection, code: str, linking: Linking, size: int = 
             " where centre = %s",
             [at_kind, moment, source, event_id, not left, code],
         )
+        if not left and again:
+            connection.execute(
+                "update subject_linking set kind = null, occurred_at = null, source = null, event_id = null, done = false,"
+                " arrived_from = again_from, again_from = null where centre = %s",
+                [code],
+            )
+            return "more"
         return "more" if left else "done"
 
 
@@ -215,6 +229,33 @@ def events_of_subjects(
     for subject, seq, *values in rows:
         found[subject].append(Arrival(seq, Event(*values)))
     return found
+
+
+def newly_reached(
+    connection: Connection, centre: str, judged: Mapping[str, datetime], kinds: Iterable[str]
+) -> dict[str, datetime | None]:
+    """The moment of the oldest event of each subject that has arrived since it was judged (a day more, for clocks differ); None
+    where one is of none of these kinds. Subjects without any are left out."""
+    rows = connection.execute(
+        "select s, case when bool_and(l.kind = any(%s)) then min(l.occurred_at) end"
+        " from unnest(%s::text[], %s::timestamptz[]) as u (s, judged)"
+        " join subject_event l on l.centre = %s and l.subject = s and l.arrived_at >= judged - interval '1 day' group by s",
+        [sorted(kinds), list(judged), list(judged.values()), centre],
+    )
+    return dict(rows.fetchall())
+
+
+def newest_before(
+    connection: Connection, centre: str, since: Mapping[str, datetime], kinds: Iterable[str]
+) -> dict[str, datetime]:
+    """The moment of the newest event of some kinds of each subject before its moment."""
+    rows = connection.execute(
+        "select s, at from unnest(%s::text[], %s::timestamptz[]) as u (s, since) cross join lateral ("
+        "   select l.occurred_at as at from subject_event l where l.centre = %s and l.subject = s and l.occurred_at < since"
+        "     and l.kind = any(%s) order by l.occurred_at desc limit 1) as newest",
+        [list(since), list(since.values()), centre, sorted(kinds)],
+    )
+    return dict(rows.fetchall())
 
 
 _LATERAL = (

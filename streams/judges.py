@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -29,6 +29,7 @@ from store.incidents import incidents_since
 from store.judging import Arrival, CaseAnswer, Due
 from store.subjects import WINDOW, SubjectAnswer, events_of_subjects
 from streams.linking import AT_WINDOWS
+from streams.look_back import Loaded, load_subjects
 from streams.oversight import WATCHED, Look, Oversight, of_interest
 from streams.rule_settings import centre_under, settings_id, settings_of
 
@@ -205,12 +206,12 @@ class Court:
         stored = stored_findings(connection, self._code, dict.fromkeys(due.name for due in dues))
         watched = [due for due in dues if due.name.partition(":")[0] in WATCHED]
         looked = self._oversight.look(connection, watched, stored, now) if watched else {}
-        others = [due.name for due in dues if due.name not in looked]
-        arrivals = events_of_subjects(connection, self._code, dict.fromkeys(others)) if others else {}
+        others = [due for due in dues if due.name not in looked]
+        loaded = load_subjects(connection, self._centre, self._families, others, now)
         return [
             attempt(due, partial(self._watched, due, looked[due.name], stored[due.name], now))
             if due.name in looked
-            else attempt(due, partial(self._subject, due, arrivals[due.name], stored[due.name], now))
+            else attempt(due, partial(self._subject, due, loaded[due.name], stored[due.name], now))
             for due in dues
         ]
 
@@ -222,12 +223,14 @@ class Court:
         answer = SubjectAnswer(due.name, verdict.status, look_at, 0)
         return Answer(due, look_at, changes, subject=answer, status=dict(verdict.status))
 
-    def _subject(
-        self, due: Due, arrivals: Sequence[Arrival], stored: Sequence[Finding], now: datetime
-    ) -> Answer:
+    def _subject(self, due: Due, loaded: Loaded, stored: Sequence[Finding], now: datetime) -> Answer:
         kind, _, name = due.name.partition(":")
         family = self._families.get(kind)
-        fresh = arrivals[due.row["judged_events"] :]
+        if family is not None and family.back is None and due.row["lost_until"] is not None:
+            # Retention has dropped some of its events: nobody can judge it any more, and what was found stands.
+            return Answer(due, None, subject=SubjectAnswer(due.name, {"lost": True}, None, 0))
+        arrivals, since = loaded.arrivals, loaded.since
+        fresh = arrivals[due.row["judged_events"] :] if since is None else arrivals[-1:]
         # A link made under other settings may name it no more.
         events = (
             []
@@ -236,6 +239,9 @@ class Court:
         )
         # Of a family that is off nothing is said any more, and what was said no longer stands.
         verdict = Verdict((), None) if family is None else family.ask(name, events, self._centre, now)
+        if since is not None:
+            stored = [each for each in stored if each.opened_at > since]
+            verdict = replace(verdict, findings=tuple(f for f in verdict.findings if f.opened_at > since))
         newest = fresh[-1].event if fresh else None
         changes = compare(stored, verdict.findings, now, _grounds_of_case(newest))
         look_at = _soonest(_ahead(verdict.look_at, now), _ahead_of_time(stored, verdict.findings, now))
