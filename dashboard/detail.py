@@ -159,6 +159,8 @@ def pictures_section(pictures: PictureFacts, words: Words) -> list[Component]:
     said = [words("pictures_count", n=len(pictures.sha256))]
     if pictures.waiting:
         said.append(words("pictures_waiting"))
+    if pictures.sha256:
+        said.append(words("pictures_hashes"))
     rows = [html.Li(name, className="picture-hash") for name in pictures.sha256]
     for camera, post, role, reason in pictures.missing:
         key = f"pictures_why_{reason}"
