@@ -137,7 +137,11 @@ def head_skeleton(up: str = "") -> Component:
         )
         for light in LIGHTS
     ]
-    badges = [html.Span(id="badge", className="badge"), html.A(id="switch", className="switch", href="?")]
+    badges = [
+        html.Span(id="badge", className="badge"),
+        html.A(id="desk", className="switch", href="/desk/"),
+        html.A(id="switch", className="switch", href="?"),
+    ]
     if up:
         badges.insert(0, html.A("⌂", id="up", className="switch up", href=up))
     return html.Header(
@@ -305,6 +309,7 @@ def head_parts_of(
         "name": {"children": name, "title": words("title", centre=name)},
         "subtitle": {"children": words("subtitle")},
         "badge": {"children": demo, "className": "badge" if demo else "badge empty"},
+        "desk": {"children": words("desk_link"), "href": f"/desk/?lang={words.language}"},
         "switch": {"children": words("switch"), "href": f"?lang={other}"},
         "lamps-head": {"children": heading},
     }

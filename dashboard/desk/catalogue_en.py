@@ -4,6 +4,7 @@ from __future__ import annotations
 
 EN: dict[str, str] = {
     "desk_title": "Mingjing · Inspectors' desk",
+    "desk_link": "Desk",
     "desk_skip": "Skip to content",
     "desk_ways": "Main menu",
     "desk_wall": "Wall",

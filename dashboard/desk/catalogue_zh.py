@@ -4,6 +4,7 @@ from __future__ import annotations
 
 ZH: dict[str, str] = {
     "desk_title": "明镜 · 监察员工作台",
+    "desk_link": "工作台",
     "desk_skip": "跳到正文",
     "desk_ways": "主菜单",
     "desk_wall": "监察大屏",
