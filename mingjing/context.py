@@ -82,4 +82,6 @@ class Context:
     @property
     def channel(self) -> str:
         """Name of the hook that messages are planned for and sent through."""
-        return "http" if self.settings.gateway_url else "log"
+        from mingjing.channels import channel_of
+
+        return channel_of(self.settings)

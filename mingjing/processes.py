@@ -254,20 +254,10 @@ def upkeep(context: Context) -> Upkeep:
 
 def sender(context: Context) -> None:
     """Takes messages from the outbox to the gateway, or writes them to the log."""
-    from alerts.hooks.registry import open_hook
     from alerts.sender import Sender
+    from mingjing.channels import open_channels
 
-    settings = context.settings
-    hooks = {"log": open_hook("log")}
-    if settings.gateway_url:
-        hooks["http"] = open_hook(
-            "http_json",
-            {
-                "url": settings.gateway_url,
-                "query_url": settings.gateway_query_url or None,
-                "secret_file": settings.gateway_secret_file,
-            },
-        )
+    hooks = open_channels(context.settings)
     service = Sender(context.dsn, hooks, context.clock, links=context.links, turn=context.beat())
     try:
         service.run(context.stop)

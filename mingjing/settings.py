@@ -77,6 +77,9 @@ class Settings(KafkaSettings, NameSettings):
         "", description="where the gateway says what became of a message; {key} is its key"
     )
     gateway_secret_file: Path | None = None
+    channels_file: Path | None = Field(
+        None, description="ways by which messages leave, each with its hook; the first takes them"
+    )
     ack_secret_file: Path | None = Field(
         None, description="secret of the acknowledge links; default: made in the data folder"
     )
@@ -109,6 +112,7 @@ class Settings(KafkaSettings, NameSettings):
         "pictures",
         "api_keys_file",
         "gateway_secret_file",
+        "channels_file",
         "ack_secret_file",
         "desk_accounts_file",
         "audit_heads",
@@ -239,6 +243,7 @@ class Settings(KafkaSettings, NameSettings):
             "gateway_url": self.gateway_url,
             "gateway_query_url": self.gateway_query_url,
             "gateway_secret_file": self.gateway_secret_file,
+            "channels_file": self.channels_file,
             "ack_secret_file": self.ack_secret,
             "desk_accounts_file": self.desk_accounts_file,
             "desk_trusted_header": self.desk_trusted_header,

@@ -10,8 +10,11 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.errors import SettingsError
+from mingjing.channels import open_channels
 from mingjing.doctor.report import Result, fault, ok, some, warning
 from mingjing.doctor.scene import Scene
+from mingjing.settings import Settings
 
 SECONDS = 5.0
 #: Signatures carry the time; gateways refuse those that are minutes old. The Date header is whole seconds.
@@ -23,6 +26,9 @@ _NO_BREAK = "\u00a0\u2007\u202f\u2060\ufeff"
 
 def gateway(scene: Scene) -> Iterator[Result]:
     settings = scene.settings
+    if settings.channels_file is not None:
+        yield _channels(settings)
+        return
     if not settings.gateway_url:
         yield warning(
             "gateway",
@@ -39,6 +45,21 @@ def gateway(scene: Scene) -> Iterator[Result]:
             "MINGJING_GATEWAY_SECRET_FILE=…",
         )
     yield from _reach(settings.gateway_url)
+
+
+def _channels(settings: Settings) -> Result:
+    """Whether every channel of the file can be opened; none is asked anything, since each question may cost."""
+    try:
+        hooks = open_channels(settings)
+    except SettingsError as error:
+        mend = f"MINGJING_CHANNELS_FILE={settings.channels_file}"
+        return fault(
+            "gateway.channels", f"短信通道设置有误：{error}", f"a channel cannot be used: {error}", mend
+        )
+    for hook in hooks.values():
+        hook.close()
+    names = some(list(hooks))
+    return ok("gateway.channels", f"短信通道可用：{names}", f"channels can be used: {names}")
 
 
 def _reach(url: str) -> Iterator[Result]:

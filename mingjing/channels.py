@@ -1,0 +1,94 @@
+"""Which ways messages can leave: the file of channels, or the one HTTP gateway of the settings.
+
+A file of channels is YAML: name of a channel → its hook and the hook's settings. The first one takes the messages. A path in it
+that is not absolute starts at the file's own folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from alerts.hooks.base import Hook
+from alerts.hooks.registry import open_hook
+from domain.errors import SettingsError
+from mingjing.settings import Settings
+
+LOG = "log"
+HTTP = "http"
+"""The channel of ``MINGJING_GATEWAY_URL``."""
+
+
+def channel_of(settings: Settings) -> str:
+    """Name of the channel that messages are planned for.
+
+    Raises:
+        SettingsError: the file of channels cannot be used.
+    """
+    if settings.channels_file is not None:
+        return next(iter(read_channels(settings.channels_file)))
+    return HTTP if settings.gateway_url else LOG
+
+
+def open_channels(settings: Settings) -> dict[str, Hook]:
+    """Every channel, ready to send; the log is always one of them.
+
+    Raises:
+        SettingsError: the first that cannot be used, with its name and never with a secret.
+    """
+    hooks = {LOG: open_hook("log")}
+    if settings.gateway_url:
+        given = {
+            "url": settings.gateway_url,
+            "query_url": settings.gateway_query_url or None,
+            "secret_file": settings.gateway_secret_file,
+        }
+        hooks[HTTP] = open_hook("http_json", given)
+    if settings.channels_file is None:
+        return hooks
+    for name, (kind, values) in read_channels(settings.channels_file).items():
+        try:
+            hooks[name] = open_hook(kind, values)
+        except SettingsError as error:
+            for hook in hooks.values():
+                hook.close()
+            raise SettingsError(f"{settings.channels_file}: channel {name}: {error}") from None
+    return hooks
+
+
+def read_channels(file: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Name of a channel → kind of its hook and the hook's settings, in the order of the file.
+
+    Raises:
+        SettingsError: one sentence that names the file and the place.
+    """
+    try:
+        value = yaml.safe_load(file.read_text("utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        raise SettingsError(f"{file}{f':{mark.line + 1}' if mark else ''}: is not YAML") from None
+    if not isinstance(value, dict) or not value:
+        raise SettingsError(f"{file}: expected channels, each with its hook and settings")
+    return {str(name): _channel(file, str(name), channel) for name, channel in value.items()}
+
+
+def _channel(file: Path, name: str, value: object) -> tuple[str, dict[str, Any]]:
+    if not isinstance(value, Mapping) or not isinstance(value.get("hook"), str):
+        raise SettingsError(f"{file}: channel {name}: which hook? (hook: aliyun, email, http_map …)")
+    if name == LOG:
+        raise SettingsError(f"{file}: channel {LOG}: this name is taken; choose another")
+    return value["hook"], {key: _placed(file, key, each) for key, each in value.items() if key != "hook"}
+
+
+def _placed(file: Path, key: object, value: object) -> object:
+    """Paths, wherever they stand, start at the file's folder."""
+    if isinstance(value, Mapping):
+        return {inner: _placed(file, inner, each) for inner, each in value.items()}
+    if isinstance(value, str) and str(key).endswith("_file"):
+        return str(file.parent / Path(value).expanduser())
+    return value

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from domain.errors import SettingsError
+from mingjing.channels import channel_of, open_channels, read_channels
+from mingjing.settings import load_settings
+
+GOOD = """\
+sms: {hook: http_map, url: "http://gateway/send", secret_file: secret, fields: {to: "{to}", s: "{secret}"}}
+post: {hook: email, host: mail.example, sender: mingjing@gov.example}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "secret").write_text("very secret")
+    path = tmp_path / "channels.yaml"
+    path.write_text(GOOD)
+    return path
+
+
+def test_the_first_channel_takes_the_messages_and_all_are_opened(file: Path) -> None:
+    settings = load_settings(channels_file=file)
+    assert channel_of(settings) == "sms"
+    hooks = open_channels(settings)
+    assert list(hooks) == ["log", "sms", "post"]
+    for hook in hooks.values():
+        hook.close()
+
+
+def test_paths_start_at_the_folder_of_the_file(
+    file: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir("/")
+    assert read_channels(file)["sms"][1]["secret_file"] == str(tmp_path / "secret")
+
+
+def test_without_a_file_the_gateway_or_the_log_takes_them(tmp_path: Path) -> None:
+    assert channel_of(load_settings(data=tmp_path)) == "log"
+    assert list(open_channels(load_settings(data=tmp_path))) == ["log"]
+    (tmp_path / "secret").write_text("s")
+    settings = load_settings(gateway_url="http://gateway/", gateway_secret_file=tmp_path / "secret")
+    assert channel_of(settings) == "http"
+    hooks = open_channels(settings)
+    assert list(hooks) == ["log", "http"]
+    hooks["http"].close()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("a: [", "channels.yaml:"),
+        ("", "expected channels"),
+        ("- a", "expected channels"),
+        ("sms: {}", "channel sms: which hook"),
+        ("sms: {hook: pigeon}", "channel sms: no hook is called 'pigeon'"),
+        ("sms: {hook: email, host: h, sender: a@b, colour: red}", "channel sms: hook email: colour"),
+        ("sms: {hook: wecom, url: 'ftp://very-secret'}", "channel sms"),
+        ("log: {hook: wecom}", "channel log: this name is taken"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, names: str) -> None:
+    path = tmp_path / "channels.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=names) as caught:
+        open_channels(load_settings(channels_file=path))
+    assert "very-secret" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere\.yaml: cannot be read"):
+        channel_of(load_settings(channels_file=tmp_path / "nowhere.yaml"))
