@@ -59,7 +59,8 @@ class PictureKeeping:
             self.keeper,
             now=self._clock.now,
             least=LEAST * self._clock.speed if self._clock.speed > 1 else 0.0,
-            offset=lambda: getattr(reader, "clock_offset", None),
+            # A simulated clock has nothing to do with a camera's.
+            offset=lambda: reader.clock_offset if self._clock.spec == "real" else None,
         )
 
     def start(self, stop: threading.Event) -> None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -103,7 +104,7 @@ class House:
         self.pictures = PictureKeeping(self.settings, watched, self.clock, self.dsn)
 
         def keeper(each, reader):
-            reader.clock_offset = self.offset
+            reader.source = SimpleNamespace(clock_offset=lambda: self.offset)
             return self.pictures.keeper_of(each, reader)
 
         self.runner = CameraRunner(
