@@ -98,8 +98,8 @@ class Main:
         self.clips: dict[str, Clip] = {}
         self.factories: dict[str, Factory] = {}
         self.watchers: dict[Any, set[str]] = {}
-        self.secured = options.user is not None
-        if options.user is not None or options.certificate:
+        self.secured = options.user is not None or options.certificate is not None
+        if self.secured:
             self.server.set_auth(self._auth(options))
         self.server.connect("client-connected", self._connected)
         if not self.server.attach(None):
@@ -109,15 +109,16 @@ class Main:
         auth = GstRtspServer.RTSPAuth()
         if options.certificate:
             auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(options.certificate))
-        if options.user is not None:
-            token = GstRtspServer.RTSPToken()
-            token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
-            if options.digest:
-                auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-                auth.add_digest(options.user, options.password, token)
-            else:
-                basic = GstRtspServer.RTSPAuth.make_basic(options.user, options.password)
-                auth.add_basic(basic, token)
+        token = GstRtspServer.RTSPToken()
+        token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, "viewer")
+        if options.user is None:
+            auth.set_default_token(token)
+        elif options.digest:
+            auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+            auth.add_digest(options.user, options.password, token)
+        else:
+            basic = GstRtspServer.RTSPAuth.make_basic(options.user, options.password)
+            auth.add_basic(basic, token)
         return auth
 
     def _connected(self, _: Any, client: Any) -> None:
