@@ -1,4 +1,4 @@
-"""``mingjing trace ID``: where an event, a case or a finding is: stored, judged, found, told."""
+"""``mingjing trace ID``: where an event, a case, a subject or a finding is: stored, judged, found, told."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ WORDS = {
     "stored": "已入库 stored",
     "refused": "被拒收 refused",
     "case": "办件 case",
+    "subject": "对象 subject",
     "finding": "监察发现 finding",
     "step": "变化 step",
     "message": "短信 message",
@@ -26,7 +27,12 @@ WORDS = {
 
 
 def trace_command(
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="event_id、办件号或 finding_id · one of these")],
+    wanted: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="event_id、办件号、对象（complaint:…、person:…）或 finding_id · one of these"
+        ),
+    ],
     data: Annotated[
         Path | None, typer.Option("--data", help="数据目录 · data folder (MINGJING_DATA)", show_default=False)
     ] = None,

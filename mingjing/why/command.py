@@ -16,13 +16,18 @@ from domain.events import Event, parse_line
 from mingjing.act_words import words_of
 from mingjing.replay import Replay, parse_until, read_lines
 from mingjing.why.reasons import CaseAnswer, answer_case
+from mingjing.why.subjects import answer_subject, family_of
 from mingjing.why.text import Speaker
 
 #: Exit status where nothing is known of the id.
 UNKNOWN = 3
 
 WantedArgument = Annotated[
-    str, typer.Argument(metavar="CASE|FINDING", help="办件号或监察发现编号 · case or finding_id")
+    str,
+    typer.Argument(
+        metavar="CASE|SUBJECT|FINDING",
+        help="办件号、对象（complaint:…）或监察发现编号 · case, subject or finding_id",
+    ),
 ]
 LangOption = Annotated[str, typer.Option("--lang", help="zh, en")]
 CentreOption = Annotated[
@@ -55,7 +60,9 @@ def why_command(
 
 
 def why_not_command(
-    wanted: Annotated[str, typer.Argument(metavar="CASE", help="办件号 · case")],
+    wanted: Annotated[
+        str, typer.Argument(metavar="CASE|SUBJECT", help="办件号或对象（complaint:…） · case or subject")
+    ],
     lang: LangOption = "zh",
     centre: CentreOption = None,
     events: EventsOption = None,
@@ -89,7 +96,7 @@ def _answer(
         typer.echo(line)
     if not said:
         typer.echo(
-            f"{wanted}: 无此办件或监察发现 · neither a case nor a finding that is known here", err=True
+            f"{wanted}: 无此办件、对象或监察发现 · no case, subject or finding that is known here", err=True
         )
         raise typer.Exit(UNKNOWN)
 
@@ -100,6 +107,9 @@ def _from_files(
     centres = load_centres(path)
     centres.refuse_problems()
     moment = None if until is None else parse_until(until, centres.first)
+    if family_of(wanted) is not None:
+        yield from _of_subject(wanted, lang, Replay(centres), events, moment, negative=negative)
+        return
     case: str | None = wanted
     taken, last = _events_of(wanted, centres.checks, events)
     if not taken:
@@ -114,6 +124,20 @@ def _from_files(
         mine = [event for event in taken if (event.centre or code) == code]
         answer = answer_case(case or wanted, mine, of, now)
         yield from _said(answer, of, lang, wanted, negative=negative)
+
+
+def _of_subject(
+    wanted: str, lang: str, run: Replay, path: Path, until: datetime | None, *, negative: bool
+) -> Iterator[str]:
+    """A subject that is no case; said in each centre that knows it."""
+    with path.open("rb") as stream:
+        run.read(read_lines(stream))
+    now = until or run.last
+    for judged in run.judge_each(until):
+        if judged.subject == wanted and now is not None:
+            centre = run.centres[judged.centre]
+            answer = answer_subject(wanted, judged.events, centre, now)
+            yield from _said(answer, centre, lang, wanted, negative=negative)
 
 
 def _said(answer: CaseAnswer, centre: Centre, lang: str, wanted: str, *, negative: bool) -> Iterator[str]:

@@ -13,9 +13,11 @@ from domain.centres import Centres
 from domain.chain import Entry
 from domain.findings import Finding, FindingState, Severity
 from mingjing.why.reasons import CaseAnswer, Reason, answer_case
+from mingjing.why.subjects import WATCHED, answer_subject, status_reasons
 from store import chain, judging, reading
 from store.connection import Connection
 from store.reading import FindingRow
+from store.subjects import events_of_subjects
 from streams.holding import reason_to_hold
 from streams.rule_settings import centre_under
 
@@ -40,6 +42,8 @@ def ask_store(
         {"id": wanted},
     ).fetchall()
     found = []
+    if not places and ":" in wanted:
+        return _subjects(connection, centres, wanted, now, by=by)
     for code, case in places:
         centre = centres.get(code)
         if centre is None:
@@ -54,6 +58,54 @@ def ask_store(
         finding_id = None if wanted == case else wanted
         chain.append(connection, code, [Entry("evidence.looked", subject, look, finding_id)], now)
     return found
+
+
+def _subjects(
+    connection: Connection, centres: Centres, wanted: str, now: datetime, *, by: str | None
+) -> list[Found]:
+    """What is known of a subject that is no case, in each centre that knows it."""
+    rows = connection.execute(
+        "select centre, status, failures, coalesce(look_at = '-infinity', false), nullif(look_at, '-infinity'), lost_until"
+        " from subject_state where subject = %s order by centre",
+        [wanted],
+    ).fetchall()
+    found = []
+    for code, status, failures, due, look_at, lost in rows:
+        centre = centres.get(code)
+        if centre is None:
+            continue
+        stored = _stored_of(connection, code, wanted)
+        if wanted.partition(":")[0] in WATCHED:
+            reasons = [
+                *status_reasons(status),
+                *([Reason("subject_ahead", {"at": look_at})] if look_at else []),
+            ]
+            answer = CaseAnswer(wanted, now, (), (), tuple(reasons) or (Reason("subject_over"),), status)
+        else:
+            events = events_of_subjects(connection, code, {wanted: None})[wanted]
+            answer = answer_subject(wanted, [each.event for each in events], centre, now)
+        more = [
+            *_revoked(connection, stored),
+            *_not_told(connection, [f for f in stored if f.state != "revoked"]),
+        ]
+        if lost is not None:
+            more.append(Reason("subject_lost", {"at": lost}))
+        if failures:
+            more.append(Reason("failed", {"n": failures, "at": look_at}))
+        elif due:
+            more.append(Reason("due_now"))
+        found.append(Found(centre, replace(answer, findings=tuple(stored)), tuple(more)))
+        look = {"person": by or getpass.getuser(), "what": f"why {wanted}"}
+        chain.append(connection, code, [Entry("evidence.looked", wanted, look, None)], now)
+    return found
+
+
+def _stored_of(connection: Connection, code: str, subject: str) -> list[Finding]:
+    ids = connection.execute(
+        "select finding_id from finding where centre = %s and subject = %s order by opened_at, finding_id",
+        [code, subject],
+    )
+    return [as_finding(reading.finding(connection, found)) for (found,) in ids.fetchall()]
 
 
 def centre_of_case(connection: Connection, centre: Centre, case: str) -> Centre:

@@ -34,7 +34,7 @@ class Speaker:
 
     def why(self, answer: CaseAnswer) -> Iterator[str]:
         """Each finding with its count; where there is none, why."""
-        yield self("title_case", case=answer.case, now=answer.now)
+        yield self(_title(answer), case=answer.case, now=answer.now)
         if not answer.findings:
             yield from self.why_not(answer, titled=False)
         for finding in answer.findings:
@@ -46,7 +46,7 @@ class Speaker:
     ) -> Iterator[str]:
         """Why there is no other card than those there are, with every count as it stands."""
         if titled:
-            yield self("title_case", case=answer.case, now=answer.now)
+            yield self(_title(answer), case=answer.case, now=answer.now)
         issued = [finding for finding in answer.findings if not finding.shadow]
         if issued:
             cards = "; ".join(
@@ -117,3 +117,8 @@ class Speaker:
         if name == "ground" and self._words.has(f"ground_{value}"):
             return self._words(f"ground_{value}")
         return value
+
+
+def _title(answer: CaseAnswer) -> str:
+    about = any(reason.code.startswith("subject_") for reason in answer.reasons)
+    return "title_subject" if about else "title_case"

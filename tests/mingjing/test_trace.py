@@ -7,10 +7,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from domain.centre_file import parse_centre
 from mingjing.cli import build_app
 from mingjing.trace import whole_way
 from store.dead_letters import Refusal, write_dead_letters
 from store.ingest import write_events
+from streams.linking import linking_of
 from tests.alerts.conftest import NOW, desk, make_finding  # noqa: F401 - desk is a fixture
 from tests.store.making import event
 
@@ -45,3 +47,20 @@ def test_an_unknown_id_says_so(database, monkeypatch):
     shown = CliRunner().invoke(build_app("trace"), ["trace", "nothing"])
     assert shown.exit_code == 3
     assert "neither stored nor refused" in shown.output
+
+
+def test_a_subject_that_is_no_case_is_found_with_its_events_and_findings(desk):  # noqa: F811
+    connection = desk.connection
+    opened = event("complaint.opened", 0, "e-1", case=None, centre="530502", data={"complaint": "17"})
+    linking = linking_of(
+        {"530502": parse_centre("{centre: {id: '530502'}, rules: {complaints: {}}}", "c.yaml")}
+    )
+    write_events(connection, [opened], centre="530502", now=NOW, linking=linking)
+    desk.issue(make_finding(1, case=None, item=None))
+    connection.execute("update finding set subject = 'complaint:17'")
+    connection.execute('update subject_state set status = \'{"phase": "open", "who": ["a"]}\'')
+    stops = whole_way(connection, "complaint:17")
+    assert [stop.where for stop in stops][:3] == ["stored", "subject", "finding"]
+    assert stops[0].facts["event_id"] == "e-1"
+    assert (stops[1].facts["phase"], stops[1].facts["to_be_judged"]) == ("open", True)
+    assert whole_way(connection, "complaint:18") == []
