@@ -101,7 +101,7 @@ def watch(addresses: list[str], seconds: float, method: str, data: Path) -> dict
             while (frame := posting.slot.take()) is None:
                 stop.wait(0.1)
             for index in range(len(POSTS)):
-                posting.station._watcher.learn_empty(frame.picture(0.0), index)
+                posting.station.learn_empty(frame.picture(0.0), index)
 
         def run() -> None:
             for posting in runner.postings:

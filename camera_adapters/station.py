@@ -11,6 +11,7 @@ from camera_adapters.slot import Slot
 from camera_adapters.source import Frame
 from detectors.presence.asking import Asking, run_alone
 from detectors.presence.look import Look
+from detectors.presence.picture import Picture
 from detectors.presence.state import PostState
 from detectors.presence.watcher import PostWatcher
 from domain.centre import Camera, Post
@@ -104,6 +105,10 @@ class Station:
         self._offset_said: float | None = None
         self._counts = [_Counts() for _ in camera.posts]
         self._summed = clock.monotonic()
+
+    def learn_empty(self, picture: Picture, index: int) -> None:
+        """Takes the picture as one of post ``index`` with nobody there."""
+        self._watcher.learn_empty(picture, index)
 
     def wait(self) -> float:
         """Real seconds until the next look is due; 0 or less when it is."""

@@ -7,16 +7,24 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.drills import cameras
 from tests.drills.catalogue import DRILLS, fresh_system
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drills", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(DRILLS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*DRILLS, "cameras"]))
     parser.add_argument("--events", type=int, default=20_000, help="about how many events flow (20,000)")
     parser.add_argument("--broker", choices=("local", "kafka"), default="local")
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--cameras", type=int, default=50, help="of the drill of that name (50)")
+    parser.add_argument("--minutes", type=float, default=10, help="of the drill of cameras (10)")
     asked = parser.parse_args()
+    if asked.names == ["cameras"]:
+        # It needs RTSP servers and nothing of the system but the cameras' process.
+        balance = cameras.drill(cameras.Plan(asked.cameras, asked.minutes * 60), asked.seed, print)
+        print(balance, flush=True)
+        return int(bool(balance.faults))
     if unknown := set(asked.names) - DRILLS.keys():
         parser.error(f"no drill is called {', '.join(sorted(unknown))}; there are {', '.join(DRILLS)}")
     failed = 0
@@ -30,9 +38,9 @@ def main() -> int:
             if name == "clock" and system.set_clock is None:
                 print("== the clock jumps: left out, there is no C compiler here", flush=True)
                 continue
-            balance = DRILLS[name].long(system, asked.events, asked.seed)
-            print(balance, flush=True)
-            failed += bool(balance.faults)
+            done = DRILLS[name].long(system, asked.events, asked.seed)
+            print(done, flush=True)
+            failed += bool(done.faults)
     return 1 if failed else 0
 
 
