@@ -18,14 +18,6 @@ FORMAT = "mingjing-evidence-1"
 GENESIS = bytes(32)
 
 
-def canonical(value: object) -> str:
-    """JSON with sorted keys, without spaces, other letters as they are; moments as RFC 3339. Of texts, whole numbers, lists
-    and objects of them it is RFC 8785."""
-    return json.dumps(
-        value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
-    )
-
-
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return moment_text(value)
@@ -34,6 +26,18 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     return list(value)  # type: ignore[call-overload]
+
+
+#: Made once: ``json.dumps`` would make one for each row.
+_CANONICAL = json.JSONEncoder(
+    sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain
+)
+
+
+def canonical(value: object) -> str:
+    """JSON with sorted keys, without spaces, other letters as they are; moments as RFC 3339. Of texts, whole numbers, lists
+    and objects of them it is RFC 8785."""
+    return _CANONICAL.encode(value)
 
 
 def moment_text(at: datetime) -> str:
