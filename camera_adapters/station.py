@@ -110,6 +110,11 @@ class Station:
         """Takes the picture as one of post ``index`` with nobody there."""
         self._watcher.learn_empty(picture, index)
 
+    @property
+    def asked(self) -> int:
+        """Looks at which the person detector was asked."""
+        return self._watcher.asked[0]
+
     def wait(self) -> float:
         """Real seconds until the next look is due; 0 or less when it is."""
         return (self._due - self._timebase.now()) * self._timebase.real
