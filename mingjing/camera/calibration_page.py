@@ -27,6 +27,7 @@ header { display: flex; flex-wrap: wrap; gap: .4rem 1.5rem; align-items: baselin
 .card { background: #fff; border-radius: .6rem; padding: 1.2rem 1.4rem; margin-top: 1.2rem; border: 1px solid #d6dde6 }
 .badge { border-radius: 1rem; padding: .15rem .9rem; font-weight: 700; white-space: nowrap }
 .good { background: #d9f2e1; color: #0a5c2b } .bad { background: #fbdcdc; color: #8f1020 }
+.open { background: #fdf0cf; color: #6b4a00 }
 .bad li { margin: .3rem 0 } ul.bad { padding: .6rem 1rem .6rem 2rem; border-radius: .4rem }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; margin-top: .8rem }
 figure { margin: 0 } figure img { width: 100%; max-height: 30rem; object-fit: contain; background: #0b0e12; border-radius: .3rem; display: block }
@@ -36,7 +37,7 @@ figcaption { color: #46505c; margin-top: .3rem }
 table { border-collapse: collapse; width: 100% } th { text-align: left; font-weight: 400; color: #46505c }
 td, th { padding: .28rem .5rem; border-bottom: 1px solid #e3e8ee; vertical-align: top }
 td { font-variant-numeric: tabular-nums; text-align: right; white-space: nowrap; font-weight: 600 }
-td.why { color: #5a6675; font-weight: 400; white-space: normal }
+td.why { color: #5a6675; font-weight: 400; white-space: normal; text-align: left; padding-left: 1.5rem }
 svg { width: 100%; height: 8.5rem; display: block; margin-top: .8rem } svg text { font-size: 12px; fill: #46505c }
 .none { background: #f3f5f8; color: #5a6675; border-radius: .3rem; padding: 2rem 1rem; text-align: center }
 """
@@ -128,6 +129,8 @@ def _post(number: int, post: PostReport, camera: Camera, kept: Sequence[str]) ->
         post.occupied_picture, alone, good, "有人", "occupied", number
     )
     badge = _badge(not post.refused, "看得清", "seen well", "看不清", "refused")
+    if not post.refused and not post.occupied:
+        badge = '<span class="badge open">未见到人，尚未验证 nobody was seen at it: not proven</span>'
     if post.name in kept:
         badge += ' <span class="badge good">已采用 kept</span>'
     source = {
