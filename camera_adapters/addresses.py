@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-_SECRET_KEY = re.compile(r"(?i)\b(pass(?:word|wd)?|pwd|token|secret|key|auth)=[^&\s]*")
-_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^/\s@]*@")
+_SECRET_KEY = re.compile(
+    r"(?i)\b(pass(?:word|wd|w)?|pwd|psw|loginpas|loginpwd|token|secret|key|auth)=[^&\s'\"]*"
+)
+# To the last @ before the path; or, where a password was not encoded and holds a slash, to the last one of all.
+_USERINFO = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)(?:[^/\s@:]+:[^\s]*|[^/\s]*)@")
 
 
 def masked(text: str) -> str:

@@ -106,8 +106,8 @@ class Media:
         except (av.error.FFmpegError, OSError, ValueError) as error:
             if live and monotonic() - asked >= access.timeout[0]:
                 # Opening cut short by the limit looks like data that make no sense.
-                raise SourceError("no_frame", f"{self.name}: does not answer in time") from error
-            raise _failure(self.name, error) from error
+                raise SourceError("no_frame", f"{self.name}: does not answer in time") from None
+            raise _failure(self.name, error) from None
         try:
             streams = [s for s in self._container.streams.video if s.codec_context is not None]
             if not streams:
@@ -187,7 +187,7 @@ class Media:
         except (av.error.FFmpegError, OSError, ValueError, MemoryError) as error:
             if shown and isinstance(error, av.error.InvalidDataError):
                 return
-            raise _failure(self.name, error) from error
+            raise _failure(self.name, error) from None
         if not shown:
             raise SourceError("undecodable", f"{self.name}: not one picture in it could be decoded")
 
@@ -259,6 +259,7 @@ def _captured(packet: av.Packet) -> float | None:
 
 
 def _failure(name: str, error: BaseException) -> SourceError:
+    """What an error means. It is raised ``from None``: FFmpeg's own texts hold the address with its password."""
     if isinstance(error, FileNotFoundError):
         return SourceError("unreachable", f"{name}: there is no such file or address")
     if isinstance(error, PermissionError):
