@@ -119,7 +119,7 @@ def moment_words(at: datetime | None, words: Words) -> str:
 
 
 def _text(value: object, words: Words) -> str:
-    """Moments in the centre's time, everything else as it is."""
+    """Moments in the centre's time, what has words in words, everything else as it is."""
     if isinstance(value, datetime):
         return moment_words(value, words)
     if isinstance(value, str):
@@ -128,9 +128,14 @@ def _text(value: object, words: Words) -> str:
                 return moment_words(datetime.fromisoformat(value), words)
             except ValueError:
                 return value
-        return value
+        return words(f"value_{value}") if words.has(f"value_{value}") else value
+    if isinstance(value, bool):
+        return words("value_true" if value else "value_false")
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_text(part, words)}" for key, part in value.items() if part is not None)
+        named = {
+            words(f"detail_{key}") if words.has(f"detail_{key}") else key: part for key, part in value.items()
+        }
+        return ", ".join(f"{key} {_text(part, words)}" for key, part in named.items() if part is not None)
     if isinstance(value, Iterable):
         return ", ".join(_text(part, words) for part in value)
     return "" if value is None else str(value)

@@ -154,6 +154,7 @@ EN: dict[str, str] = {
     "desk_picture_present": "seen as staffed",
     "desk_picture_absent": "seen as empty",
     "desk_picture_unknown": "cannot be told",
+    "pictures_sample": "in between",
     "desk_pictures_why": "Why you look (kept in the evidence chain)",
     "desk_pictures_look": "Look at {n} pictures",
     "desk_pictures_no_why": "Say why you look (one line, at most 500 characters); no picture was shown.",

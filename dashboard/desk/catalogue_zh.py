@@ -157,6 +157,7 @@ ZH: dict[str, str] = {
     "desk_picture_present": "识别为有人",
     "desk_picture_absent": "识别为无人",
     "desk_picture_unknown": "无法判断",
+    "pictures_sample": "其间",
     "desk_pictures_why": "查阅事由（记入证据链）",
     "desk_pictures_look": "查阅 {n} 张图像",
     "desk_pictures_no_why": "请填写查阅事由（一行，不超过 500 字），未显示图像。",

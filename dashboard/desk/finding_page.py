@@ -27,6 +27,9 @@ from store.pictures import look, pictures_of
 #: In the order of a life.
 ORDER: tuple[LifeStep, ...] = ("acknowledge", "answer", "appeal", "uphold", "rectify", "close", "revoke")
 
+#: What of ``explain`` names people.
+PEOPLE = frozenset(("on_duty", "clocked_in", "staff", "substitute", "approver"))
+
 
 def read_seen(visit: Visit, connection: Connection, finding: str) -> FindingLife | None:
     """A finding that this account may see; None: there is none."""
@@ -150,7 +153,7 @@ def _facts(visit: Visit, found: FindingLife) -> list[tuple[Node, Node]]:
         for part in ("handler", "superior", "leader")
         if window is not None and (code := getattr(window, part))
     ]
-    explain = dict(row.explain)
+    explain = {key: _named_people(key, value, visit) for key, value in row.explain.items()}
     text, by = (
         explain.pop("text", None) if found.is_manual else None,
         explain.pop("by", None) if found.is_manual else None,
@@ -172,6 +175,15 @@ def _facts(visit: Visit, found: FindingLife) -> list[tuple[Node, Node]]:
         *named,
         (words("provisional"), words("detail_provisional") if row.provisional else ""),
     ]  # type: ignore[return-value]
+
+
+def _named_people(key: str, value: Any, visit: Visit) -> Any:
+    """Ids of people as their names; the wall, which is open to everybody, shows the ids."""
+    if key not in PEOPLE:
+        return value
+    return (
+        [visit.person(str(each)) for each in value] if isinstance(value, list) else visit.person(str(value))
+    )
 
 
 def _reason(reason: str | None, visit: Visit) -> str:
