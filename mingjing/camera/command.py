@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from mingjing.camera.address import address_command
 from mingjing.camera.calibrate import calibrate_command
 from mingjing.camera.models import models_command
 from mingjing.camera.pictures import deletions_command, pictures_command
@@ -18,6 +19,7 @@ def _group() -> None:
     """A group, however few commands it has."""
 
 
+camera_app.command("address")(address_command)
 camera_app.command("models")(models_command)
 camera_app.command("pictures")(pictures_command)
 camera_app.command("deletions")(deletions_command)
