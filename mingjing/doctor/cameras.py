@@ -17,7 +17,16 @@ from mingjing.doctor.scene import Scene
 SECONDS = 2.0
 #: So many are knocked at; with more of them, evenly chosen ones.
 MOST = 64
-_PORTS = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
+_PORTS = {
+    "rtsp": 554,
+    "rtsps": 322,
+    "rtmp": 1935,
+    "rtmps": 443,
+    "http": 80,
+    "https": 443,
+    "onvif": 80,
+    "onvifs": 443,
+}
 
 
 def _cameras(scene: Scene) -> list[tuple[str, Camera, float]]:
@@ -107,8 +116,10 @@ def answers(scene: Scene) -> Iterator[Result]:
 
 def _trouble(camera: Camera) -> str | None:
     scheme, parts = scheme_of(camera.url), urlsplit(camera.url)
-    if scheme == "file":
-        path = Path(unquote(parts.path) if camera.url.startswith("file:") else camera.url).expanduser()
+    if scheme in ("file", "v4l2"):
+        path = Path(
+            unquote(parts.path) if camera.url.startswith(("file:", "v4l2:")) else camera.url
+        ).expanduser()
         return None if path.exists() else "no such file"
     try:
         port = parts.port or _PORTS.get(scheme)
