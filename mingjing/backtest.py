@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
@@ -18,7 +18,7 @@ from typing import Annotated, Any
 import typer
 
 from alerts.forecast import Forecast, MessageCount, Peak
-from detectors.absence import judge_absence
+from detectors.absence import DESK, LOOK_BACK, judge_absence, windows_of
 from detectors.comparison import RuleChange, compare_groups
 from domain.centre import Centre
 from domain.centre_file import parse_rules
@@ -30,7 +30,9 @@ from domain.findings import Finding
 from domain.observations import PresenceSpan
 from mingjing.kept_findings import KeptFindings
 from mingjing.replay import Replay, parse_until
+from store import scoring
 from store.connection import Connection
+from streams.linking import AT_WINDOWS
 
 _TICK = timedelta(microseconds=1)
 #: Window → its spans of presence and the events of its desk: what absences are judged by.
@@ -147,7 +149,6 @@ def over_database(
     connection: Connection, today: Centres, proposed: Centres, since: datetime, until: datetime
 ) -> Iterator[Comparison]:
     """The store: cases as `mingjing replay` would judge them, and absences as far back as presence is kept."""
-    from store import scoring
     from store.judging import desk_events, presence_spans
 
     for code, centre in today.items():
@@ -156,17 +157,41 @@ def over_database(
             sorted(centre.window_ids), centre.working_time.day_start(centre.working_time.local_date(since))
         )
         spans = presence_spans(connection, code, windows)
-        desks = desk_events(connection, code, windows, ("window.opened", "window.paused", "window.closed"))
-        seats: Seats = {window: (spans[window], desks[window]) for window in windows}
+        desks = desk_events(connection, code, windows, list(DESK))
         comparing = _Comparing(centre, proposed[code], since, until)
         for side, each in enumerate((centre, proposed[code])):
             run = Replay(Centres.of(each))
             of_cases = (group for _, group in scoring.case_events(connection, code, cases))
             others = scoring.other_events(connection, code, since, until)
             run.read(map(_dump, chain(chain.from_iterable(of_cases), others)))
+            seats = _seats(connection, each, spans, desks, since, until)
             for finding in chain(chain.from_iterable(run.judge(until)), _absences(seats, each, since, until)):
                 comparing.add(side, finding)
         yield comparing.result()
+
+
+def _seats(
+    connection: Connection,
+    centre: Centre,
+    spans: Mapping[str, Sequence[PresenceSpan]],
+    desks: Mapping[str, Sequence[Event]],
+    since: datetime,
+    until: datetime,
+) -> Seats:
+    """What absences are judged by under the rules of one side: with ``staffing`` also leave, cover, clocks and queues, by the
+    windows that this side's file gives them."""
+    events = {window: list(desks[window]) for window in desks}
+    if centre.rules.staffing is not None:
+        reach: dict[timedelta, list[str]] = {}
+        for kind in sorted(AT_WINDOWS):
+            reach.setdefault(LOOK_BACK.get(kind, timedelta(0)), []).append(kind)
+        begin = centre.working_time.day_start(centre.working_time.local_date(since))
+        for back, kinds in reach.items():
+            for event in scoring.events_of_kinds(connection, centre.centre.id, kinds, begin - back, until):
+                for window in windows_of(event, centre):
+                    if window in events:
+                        events[window].append(event)
+    return {window: (spans[window], events[window]) for window in desks}
 
 
 def _dump(event: Event) -> bytes:
@@ -206,7 +231,7 @@ class _Comparing:
 def _absences(seats: Seats, centre: Centre, since: datetime, until: datetime) -> Iterator[Finding]:
     """Day by day: no absence crosses office hours."""
     for window, (spans, desk) in seats.items():
-        if not spans:
+        if not spans and centre.rules.staffing is None:
             continue
         calendar = centre.open_time(window)
         for ordinal in range(calendar.local_date(since), calendar.local_date(until) + 1):

@@ -83,6 +83,19 @@ def other_events(connection: Connection, centre: str, since: datetime, until: da
         yield Event(*row)
 
 
+def events_of_kinds(
+    connection: Connection, centre: str, kinds: Sequence[str], since: datetime, until: datetime
+) -> Iterator[Event]:
+    """Everything of some kinds that occurred in the span, in order of arrival."""
+    rows = connection.execute(
+        f"select {_EVENT} from event where centre = %s and kind = any(%s) and occurred_at >= %s and occurred_at <= %s"
+        " and arrived_at >= %s order by seq",
+        [centre, list(kinds), since, until, since - EARLIEST_ARRIVAL],
+    )
+    for row in rows:
+        yield Event(*row)
+
+
 def findings_at_issue(
     connection: Connection, centre: str, since: datetime, until: datetime, cases: Sequence[str]
 ) -> list[ScoredFinding]:

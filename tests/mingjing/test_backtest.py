@@ -204,3 +204,48 @@ def test_what_names_no_case_comes_out_of_the_database_too(database):
         sides = Centres.of(centre), Centres.of(proposed)
         (found,) = over_database(connection, *sides, at("11-01 00:00"), at("11-27 17:00"))
     assert {row.rule.split(".")[0] for row in found.changes} == {"complaint"}
+
+
+@pytest.mark.postgres
+def test_every_family_and_what_excuses_an_empty_window(database):
+    """Proposed staffing rules judge the seats by leave and cover, which today's rules never asked for."""
+    whole = FILE | {
+        "people": [{"id": "p1", "name": "张三"}, {"id": "p2", "name": "李四"}],
+        "windows": [{"id": "A01", "staff": ["p1"], "pair": "A02"}, {"id": "A02", "staff": ["p2"]}],
+    }
+    centre = parse_centre(yaml.safe_dump(whole, allow_unicode=True))
+    proposed = parse_rules("rules: {staffing: {}, attendance: {}, ratings: {}}", "rules.yaml", centre)
+
+    def event(kind, when, **fields):
+        data = {
+            name.rstrip("_"): fields.pop(name) for name in list(fields) if name not in ("window", "staff")
+        }
+        row = {
+            "event_id": f"{kind}@{when}",
+            "kind": kind,
+            "occurred_at": at(when).isoformat(),
+            "source": "oa",
+            "data": data,
+        }
+        return parse_line(json.dumps(row | fields))
+
+    with connect(database, autocommit=True) as connection:
+        events = [
+            event("cover.started", "11-02 10:00", window="A01", staff="p2", by_window="A02"),
+            event("cover.ended", "11-02 10:40", window="A01", staff="p2", by_window="A02"),
+            event("attendance.clock_in", "11-02 08:50", staff="p1"), event("attendance.clock_in", "11-03 09:40", staff="p1"),
+            event("rating.given", "11-02 11:00", window="A01", level=5, rating="r1", real_name=True),
+        ]  # fmt: skip
+        write_events(connection, events, centre="530502", now=at("11-27 17:00"))
+        connection.execute(
+            "insert into presence_span (centre, window_id, camera, post, since, until, state, seen_at, observation_id,"
+            " observed_at) values ('530502', 'A01', 'K1', 'p', %(a)s, %(b)s, 'absent', %(b)s, '1', %(a)s)",
+            {"a": at("11-02 10:00"), "b": at("11-02 10:40")},
+        )
+        sides = Centres.of(centre), Centres.of(proposed)
+        (found,) = over_database(connection, *sides, at("11-01 00:00"), at("11-27 17:00"))
+    rows = {row.rule: (row.today, row.proposed) for row in found.changes}
+    assert rows["absence.red"] == (1, 0), "covered by the paired window it is service"
+    assert rows["attendance.unauthorised"] == (0, 1)
+    assert rows["rating.contact_overdue"] == (0, 1)
+    assert found.proposed.total < found.today.total or found.today.total == 0
