@@ -206,7 +206,7 @@ class Calendar:
             return False
         found = self._provisional.get((first, last))
         if found is None:
-            if len(self._provisional) > 20_000:
+            if len(self._provisional) > 2_000:
                 self._provisional.clear()
             found = self._provisional[first, last] = self._is_provisional(first, last)
         return found
@@ -237,7 +237,7 @@ class Calendar:
         """The local date of a moment, as an ordinal."""
         found = self._dates.get(moment)
         if found is None:
-            if len(self._dates) > 20_000:
+            if len(self._dates) > 2_000:
                 self._dates.clear()
             found = self._dates[moment] = moment.astimezone(self.zone).toordinal()
         return found
