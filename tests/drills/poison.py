@@ -39,6 +39,22 @@ DATA: dict[str, Row] = {
     "fee.charged": {"amount": 12.5, "basis": "云价〔2020〕1号"},
     "rating.given": {"level": 1, "channel": "window"},
     "leave.granted": {"from": "2026-03-02", "to": "2026-03-03", "substitute": "P2"},
+    "certificate.issued": {"certificate_no": "云（2026）0001号"},
+    "case.pre_reviewed": {"result": "passed"},
+    "case.closed": {"result": "voided"},
+    "complaint.opened": {"complaint": "K-1", "type": "投诉", "unit": "D1"},
+    "complaint.assigned": {"complaint": "K-1", "unit": "D1"},
+    "complaint.extended": {"complaint": "K-1", "days": 5, "approver": "P2"},
+    "commission.started": {
+        "commission": "M-1", "intermediary": "测绘公司", "days": 10, "filed_days": 12, "unit": "working_day", "designated": True,
+    },
+    "commission.delivered": {"commission": "M-1"},
+    "commission.cancelled": {"commission": "M-1"},
+    "bid.submitted": {
+        "tender": "T-1", "bidder": "甲公司", "price": "1000000.50", "ip": "218.1.2.3", "mac": "00:11:22:33:44:55",
+        "opens_at": "2026-03-02T09:00:00+08:00", "project_manager": "张三",
+    },
+    "bid.judged": {"tender": "T-1", "result": "dismissed"},
 }  # fmt: skip
 TOP = ("event_id", "kind", "occurred_at", "source", "entered_at", "received_at", "centre", "window", "case", "item", "staff", "data")  # fmt: skip
 
