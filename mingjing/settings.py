@@ -105,6 +105,11 @@ class Settings(KafkaSettings, NameSettings):
         None, description="bearer token for /metrics from other machines; without it only this one may read"
     )
 
+    @field_validator("desk_accounts_file", mode="before")
+    @classmethod
+    def _none_given(cls, path: Any) -> Any:
+        return path or None  # in a compose file a variable that nobody sets is there, and empty
+
     @field_validator(
         "data",
         "centre",

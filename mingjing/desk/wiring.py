@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import threading
 import time
@@ -16,7 +17,6 @@ from dashboard.desk.hands import Hands, ScoreTable
 from dashboard.desk.sessions import Sessions
 from domain.centre import Centre
 from domain.centres import Centres
-from domain.errors import SettingsError
 from store.connection import Connection, open_pool
 
 if TYPE_CHECKING:
@@ -141,17 +141,10 @@ def messages(connection: Connection, finding: str) -> Sequence[Mapping[str, Any]
 
 
 def _secret(settings: Settings) -> bytes:
-    """What signs the sessions: kept, so that a restart signs nobody out; where nothing can be kept, of this start alone."""
-    import secrets
-
+    """What signs the sessions: out of the secret that all processes of the wall share, and good for nothing else."""
     from alerts.links import load_or_create_secret
 
-    if settings.desk_accounts_file is not None:
-        try:
-            return load_or_create_secret(settings.data / "secrets" / "desk")
-        except SettingsError as error:
-            log.warning("desk: %s; after a restart everybody signs in again", error)
-    return secrets.token_bytes(32)
+    return hmac.new(load_or_create_secret(settings.ack_secret), b"desk", "sha256").digest()
 
 
 def make_desk(context: Context) -> tuple[Desk, Callable[[], None]]:

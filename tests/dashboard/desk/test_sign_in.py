@@ -10,7 +10,9 @@ import pytest
 from dashboard.desk.accounts import Account, Accounts, hash_password, write_account
 from dashboard.desk.sessions import COOKIE, IDLE, LONGEST, RENEW, Sessions
 from dashboard.desk.waiting import Waiting
-from tests.dashboard.desk.conftest import HASH, PASSWORD
+from domain.centre import Centre
+from domain.centres import Centres
+from tests.dashboard.desk.conftest import HALL, HASH, PASSWORD
 
 pytestmark = pytest.mark.postgres
 
@@ -256,3 +258,17 @@ def test_the_file_is_its_owners_alone(tmp_path):
     assert write_account(path, Account("a", "inspector", HASH, "p4")) is True
     assert path.stat().st_mode & 0o777 == 0o600
     assert Accounts(path).get("a") == Account("a", "inspector", HASH, "p4")
+
+
+def test_of_several_centres_an_account_sees_its_own_or_chooses(visit, desk, accounts_file):
+    other = Centre.model_validate(
+        {"centre": {"id": "530503", "name": "另一中心"}, "people": [], "windows": [{"id": "B01"}]}
+    )
+    centres = Centres([HALL, other])
+    write_account(accounts_file, Account("bound", "viewer", HASH, "", "530503"))
+    free, bound = visit("viewer", centres=centres), visit("bound", centres=centres)
+    assert "测试政务服务中心" in free.get("/").text
+    assert '<option value="530503" selected>' in free.get("/?centre=530503").text
+    assert 'href="/desk/scores?centre=530503"' in free.page
+    assert 'value="B01"' in bound.get("/?centre=530502").text
+    assert 'name="centre" id="centre"' not in bound.page
