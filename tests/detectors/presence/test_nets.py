@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,9 +10,13 @@ from detectors.presence.nets.boxes import Boxes, anchors, fitting
 from detectors.presence.nets.families import DEFAULTS, decode, family_of
 from detectors.presence.nets.nanodet import joined, mean_distance
 from detectors.presence.nets.onnx import OnnxNet
+from detectors.presence.person_detector import PersonDetector
+from detectors.presence.picture import Picture
+from detectors.presence.posts import Post, PostMap
 from domain.errors import ModelError
 from tests.detectors.presence import onnx_files
 from tests.detectors.presence.onnx_files import BOX, SCORE, SIDE, distances, file_of
+from tests.detectors.presence.scenes import room
 
 SIZE = (SIDE, SIDE)
 FAMILIES = {
@@ -183,3 +188,16 @@ def test_a_net_of_no_family_we_know_names_its_shapes():
         OnnxNet(blob, "n", runtime="onnxruntime", family="yolox")
     with pytest.raises(ModelError, match="its input is"):
         OnnxNet(blob, "n", runtime="onnxruntime", size=(32, 32))
+
+
+@RUNTIMES
+def test_a_post_is_watched_with_such_a_net(runtime):
+    eyes = net("yolov8", runtime)
+    x, y, width, height = SEEN["letterbox"]
+    post = Post("p", ((x, y), (x + width, y), (x + width, y + height), (x, y + height)))
+    lit, dark = (cv2.resize(room(), (640, 320)) for _ in range(2))
+    lit[40:280], dark[40:280] = 250, 5
+    for image, seen in ((lit, True), (dark, False)):
+        detector = PersonDetector(PostMap([post]), eyes)
+        assert detector.look(Picture(image, 0.0))[0].seen is seen
+        assert len(detector.people) == seen
