@@ -83,14 +83,10 @@ class Keeper:
         self._now, self._limit, self._usage = now, limit, usage
         self._queue: queue.Queue[_Job] = queue.Queue(WAITING)
         self._sizes: dict[tuple[Key, date], int] | None = None
+        self.size = 0
+        """Bytes of all pictures in the loop; 0 before they have been counted."""
         self._failing = False
         self._lock = threading.RLock()
-
-    @property
-    def size(self) -> int:
-        """Bytes of all pictures in the loop; 0 before they have been counted."""
-        with self._lock:
-            return sum((self._sizes or {}).values())
 
     def age_of(self, day: date) -> float:
         """Seconds since the begin of a day (UTC)."""
@@ -106,7 +102,8 @@ class Keeper:
     def run(self, stop: threading.Event) -> None:
         """Writes until ``stop``."""
         while not stop.is_set():
-            self.step(0.5)
+            if not self.step(0.5) and self._failing:
+                stop.wait(1.0)  # a disk that is gone answers at once
 
     def step(self, wait: float = 0.0) -> int:
         """Writes what waits; returns how many pictures were kept."""
@@ -136,7 +133,7 @@ class Keeper:
             days = self.loop.days(key)
             for day in days:
                 sizes[key, day] = self.loop.size(key, day, over=day != days[-1])
-        self._sizes = sizes
+        self._sizes, self.size = sizes, sum(sizes.values())
         self.oldest = min((day for _, day in sizes), default=None)
 
     def _write(self, job: _Job) -> bool:
@@ -162,6 +159,7 @@ class Keeper:
         self._failing = False
         place = (job.key, job.day)
         self._sizes[place] = self._sizes.get(place, 0) + len(job.picture)
+        self.size += len(job.picture)
         self.oldest = min(self.oldest or job.day, job.day)
         self.counts.kept += 1
         self.counts.kept_bytes += len(job.picture)
@@ -221,10 +219,10 @@ class Keeper:
     def _remove(self, key: Key, day: date, reason: str, until: datetime | None) -> int:
         made = self.loop.delete(key, day, reason, self._now(), until=until)
         if self._sizes is not None:
-            if until is None or made is None:
-                self._sizes.pop((key, day), None)
-            else:
-                self._sizes[key, day] = max(0, self._sizes.get((key, day), 0) - made.size)
+            before = self._sizes.pop((key, day), 0)
+            if until is not None and made is not None:
+                self._sizes[key, day] = max(0, before - made.size)
+            self.size += self._sizes.get((key, day), 0) - before
             self.oldest = min((each for _, each in self._sizes), default=None)
         if made is None:
             return 0
@@ -282,7 +280,9 @@ class Recorder:
             if blind is not None:
                 self._note_gap(blind, at)
             return
-        said: dict[str, str] = {post.name: state.state for post, state in zip(self._camera.posts, states, strict=True)}
+        said: dict[str, str] = {
+            post.name: state.state for post, state in zip(self._camera.posts, states, strict=True)
+        }
         # Of this very picture: the states are weighed over seconds and may be those of the moment before.
         seen = {post.name: _SEEN[look.seen] for post, look in zip(self._camera.posts, looks, strict=True)}
         due = self._taken is None or not timedelta(0) <= at - self._taken < self._every

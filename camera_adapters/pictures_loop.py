@@ -190,8 +190,11 @@ class PictureLoop:
         # A day of the centre may begin up to 14 hours before, and end as much after, the same day of UTC.
         first, last = (since - timedelta(days=1)).date(), (until + timedelta(days=1)).date()
         pictures: list[Kept] = []
-        gaps = [Gap(each.first_at, f"deleted_{each.reason}") for each in self.deletions(key)
-                if each.first_at is not None and each.first_at <= until]  # fmt: skip
+        gaps = [
+            Gap(each.first_at, f"deleted_{each.reason}")
+            for each in self.deletions(key, since=first, until=last)
+            if each.first_at is not None and each.first_at <= until
+        ]
         for day in self.days(key):
             if first <= day <= last:
                 kept, none = read_day(self.folder_of(key) / day.isoformat())
@@ -287,10 +290,17 @@ class PictureLoop:
                 if until is not None or (self.folder_of(key) / made.day.isoformat()).exists():
                     self._carry_out(key, made, names, until)
 
-    def deletions(self, key: Key, *, unreported: bool = False) -> list[Deletion]:
-        """What was deleted of a camera; only what nobody outside has been told of yet, if asked so."""
+    def deletions(
+        self, key: Key, *, unreported: bool = False, since: date = date.min, until: date = date.max
+    ) -> list[Deletion]:
+        """What was deleted of a camera's days; only what nobody outside has been told of yet, if asked so."""
         pattern = "*.new.json" if unreported else "*.json"
-        return [_read_deletion(path)[0] for path in sorted((self.folder_of(key) / DELETED).glob(pattern))]
+        found = sorted((self.folder_of(key) / DELETED).glob(pattern))
+        return [
+            _read_deletion(path)[0]
+            for path in found
+            if since.isoformat() <= path.name[:10] <= until.isoformat()
+        ]
 
     def reported(self, made: Deletion) -> None:
         """The chain knows of it."""

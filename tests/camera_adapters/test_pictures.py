@@ -479,6 +479,22 @@ def test_a_full_disk_costs_pictures_counted_and_no_look(tmp_path: Path, monkeypa
     assert not list(tmp_path.glob("*/*/*/.*")), "no half file stays"
 
 
+def test_a_disk_that_is_gone_is_not_asked_without_pause(tmp_path: Path):
+    (tmp_path / "pictures").write_text("a file where the folder should be")
+    keeper = Keeper(PictureLoop(tmp_path / "pictures"), now=lambda: NINE)
+    waits = []
+
+    class Stop:
+        def is_set(self):
+            return len(waits) == 3
+
+        def wait(self, seconds):
+            waits.append(seconds)
+
+    keeper.run(Stop())
+    assert waits == [1.0] * 3
+
+
 def test_it_leaves_some_of_the_disk_free_whatever_its_limit(tmp_path: Path):
     free = [10**9]
     desk = Desk(tmp_path, usage=lambda _: (10**9, 0, free[0]))

@@ -446,6 +446,23 @@ def test_killed_with_9_between_writing_and_linking_nothing_is_lost_and_nothing_t
     assert {Checker().take(row) for row in chain.read(house.db, "X", 1, 1)} == {None}
 
 
+def test_a_picture_changed_in_the_database_is_named_by_the_check(house: House, capsys, monkeypatch) -> None:
+    find(house)
+    house.send()
+    words = ("audit", "check")
+    assert run(*words, data=house.folder, dsn=house.dsn, capsys=capsys, monkeypatch=monkeypatch)[0] == 0
+    house.db.execute(
+        "update evidence_picture set content = set_byte(content, 3, get_byte(content, 3) # 1)"
+        " where sha256 = (select min(sha256) from evidence_picture)"
+    )
+    name = min(each.sha256 for each in pictures_of(house.db, "f1").pictures)
+    status, text = run(*words, data=house.folder, dsn=house.dsn, capsys=capsys, monkeypatch=monkeypatch)
+    assert status == 3
+    assert f"picture {name} of finding f1: its bytes are not what its name says" in text
+    content = export(house.db, house.centre, Selection(finding="f1"), house.clock.now(), by="p4")
+    assert f"picture {name}" in str(verify(content).broken)
+
+
 def test_without_the_database_pictures_are_kept_and_sent_when_it_is_back(house: House, caplog) -> None:
     find(house)
     stop = threading.Event()
