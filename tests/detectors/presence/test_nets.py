@@ -196,7 +196,7 @@ def test_a_post_is_watched_with_such_a_net(runtime):
     x, y, width, height = SEEN["letterbox"]
     post = Post("p", ((x, y), (x + width, y), (x + width, y + height), (x, y + height)))
     lit, dark = (cv2.resize(room(), (640, 320)) for _ in range(2))
-    lit[40:280], dark[40:280] = 250, 5
+    lit[10:310], dark[10:310] = 250, 5
     for image, seen in ((lit, True), (dark, False)):
         detector = PersonDetector(PostMap([post]), eyes)
         assert detector.look(Picture(image, 0.0))[0].seen is seen
