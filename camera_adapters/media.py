@@ -59,7 +59,13 @@ class Access:
 
     def options(self) -> dict[str, str]:
         """FFmpeg's options."""
-        options = {"rtsp_transport": self.transport, "fflags": "nobuffer", "allowed_media_types": "video"}
+        options = {
+            "rtsp_transport": self.transport,
+            "fflags": "nobuffer",
+            "allowed_media_types": "video",
+            # Opening would watch twenty pictures go by to learn their rate, which nobody asks for: 0.3 s instead of 1.2 s.
+            "fpsprobesize": "0",
+        }
         if self.verify:
             options |= {"tls_verify": "1", "ca_file": self.ca_file or MACHINES_AUTHORITIES}
         return options

@@ -68,7 +68,22 @@ class CameraCollector:
                 down.add_metric([each.name, link.reason or "not_tried"], 1.0)
             if each.reader.interval is not None:
                 interval.add_metric(label, each.reader.interval)
+            broken.add_metric(label, each.reader.broken)
+            slow.add_metric(label, float(each.reader.too_slow))
+            if each.reader.newest is not None:
+                age.add_metric(label, now - each.reader.newest)
+            source = each.reader.source
+            ahead = None if source is None else clock_offset_of(source)
+            if ahead is not None:
+                offset.add_metric(label, ahead)
         yield from (expected, valid, asked, pictures, overwritten, reopened, overslept, up, down, interval)
+        yield from (broken, age, slow, offset)
+        yield from self._sites()
+        yield GaugeMetricFamily(
+            "mingjing_cameras_openings_waiting",
+            "Cameras that wait for their turn to be opened",
+            value=self._runner.gate.waiting,
+        )
         yield CounterMetricFamily(
             "mingjing_cameras_observations_given_up",
             "Observations dropped because the log was away for too long",

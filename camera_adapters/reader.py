@@ -18,9 +18,13 @@ from camera_adapters.source import Source, SourceError, clock_offset_of
 log = logging.getLogger(__name__)
 
 _SMOOTH: Final = 0.3
-KNOCK_EVERY, KNOCK_SELDOM = 3.0, 10.0
+KNOCK_EVERY, KNOCK_SELDOM = 2.0, 10.0
 """Seconds between two knocks at a camera that has failed: within ten minutes of it, and later."""
 KNOCK_LONG: Final = 600.0
+WELCOME: Final = "200"
+"""The answer of a camera that would let anybody in: opening it again soon locks no account."""
+SOON: Final = 5.0
+"""The longest wait before such a camera is opened again, for the same ten minutes: it was still starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Reader:
         self._warned = False
         self._knock, self._gate, self._site = knock, gate or Gate(), site
         self._hurried = False
+        self._broken = 0
         self._failing_since: float | None = None
         self.source: Source | None = None
         """What is being read, None between two openings."""
@@ -83,8 +88,8 @@ class Reader:
 
     @property
     def broken(self) -> int:
-        """Pictures that could not be decoded since the camera was opened."""
-        return int(getattr(self.source, "broken", 0))
+        """Pictures or packets that could not be decoded."""
+        return self._broken + _broken(self.source)
 
     @property
     def clock_offset(self) -> float | None:
@@ -109,8 +114,11 @@ class Reader:
         if self._knock is None:
             return bool(self._wait(seconds))
         began = now = self._monotonic()
-        until, before = began + seconds, self._knock()
+        before = self._knock()
         since = self._failing_since = began if self._failing_since is None else self._failing_since
+        if before == WELCOME and began - since < KNOCK_LONG:
+            seconds = min(seconds, self._backoff.varied(SOON))
+        until = began + seconds
         while (left := until - now) > 0:
             pause = self._backoff.varied(KNOCK_EVERY if now - since < KNOCK_LONG else KNOCK_SELDOM)
             if self._wait(min(left, pause)):
@@ -154,6 +162,7 @@ class Reader:
             # A library we decode with may fail in any way on what a camera sends; none of them may end the reading.
             self._down("undecodable", f"camera {self.camera}: {type(error).__name__}: {masked(str(error))}")
         finally:
+            self._broken += _broken(self.source)
             self.source = None
             if source is not None:
                 source.close()
@@ -177,3 +186,8 @@ class Reader:
                 self.interval,
                 self._slowest,
             )
+
+
+def _broken(source: Source | None) -> int:
+    """What a source counts itself; 0 for one that does not."""
+    return int(getattr(source, "broken", 0))

@@ -155,7 +155,7 @@ class CameraRunner:
         self._make_keeper = make_keeper
         self._learned = learned
         self._wait = wait
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._make_backoff, self._make_knock = make_backoff, make_knock
         self._turn = turn
         self.gate = Gate(monotonic=monotonic)
@@ -212,7 +212,7 @@ class CameraRunner:
             return self._given_source(watched.camera)
         script = self._scripts.get(watched.centre.centre.id)
         return factory.open_source(
-            watched.camera, self._clock, script=script, wait=self._wait, monotonic=self._monotonic
+            watched.camera, self._clock, script=script, wait=self._wait, monotonic=self.monotonic
         )
 
     def _share(self, cameras: Sequence[Watched], make_net: Callable[[], PersonNet | None]) -> list[Posting]:
@@ -255,7 +255,7 @@ class CameraRunner:
             lambda: self._source(watched),
             slot,
             wait=self._wait,
-            monotonic=self._monotonic,
+            monotonic=self.monotonic,
             backoff=self._make_backoff(),
             slowest=float("inf") if simulated else fresh,
             # Without a way out nobody is knocked at: a source that a test plays is behind no door.
@@ -268,7 +268,7 @@ class CameraRunner:
             timebase = Timebase(self._clock.monotonic, house=1.0, real=1.0 / speed)
             self._show_empty(watched, watcher)
         else:
-            timebase = Timebase(self._monotonic, house=speed, real=1.0)
+            timebase = Timebase(self.monotonic, house=speed, real=1.0)
         station = Station(
             centre.centre.id,
             camera,

@@ -172,11 +172,14 @@ class Station:
             self._newest, self._frame = frame.t, frame
             return (yield from self._watcher.looking(frame.picture(t)))
         link = self._link()
-        if not link.up:
-            return self._watcher.miss(t, link.reason or "restart")
         age = t - self._newest if self._newest is not None else float("inf")
-        if age > self._fresh:
-            return self._watcher.miss(t, "stale" if self._newest is not None else "no_frame")
+        # Posts are unknown when the picture is too old, not a look later.
+        too_old = age > self._fresh - (self._period if self._period <= self._fresh / 4 else 0.0)
+        if not link.up:
+            reason = link.reason or "restart"
+            return self._watcher.lapse(t, reason) if too_old else self._watcher.miss(t, reason)
+        if too_old:
+            return self._watcher.lapse(t, "stale" if self._newest is not None else "no_frame")
         # Between two pictures of a slow camera the last one stands, but not for longer than its usual pace explains.
         usual = max(self._period, (self._interval() or 0.0) / self._timebase.real)
         return self._watcher.repeat(t) if age <= 2 * usual else self._watcher.miss(t, "no_frame")

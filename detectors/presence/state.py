@@ -96,6 +96,12 @@ class StateMachine:
         self._said = PostState(name, reason, look.score, t, since, vouched, self._people, self._waiting)
         return self._said
 
+    def lapse(self, t: float, reason: str) -> PostState:
+        """Takes a look that was not made, and relies on nothing that came before: it is too old to prove anything."""
+        self._looks.clear()
+        self._known, self._people, self._waiting = "unknown", None, None
+        return self.tick(t, Look(None, 0.0, reason))
+
     def _judge(self, last: Look) -> tuple[StateName, str | None]:
         valid = [look.seen for _, look in self._looks if look.seen is not None]
         reasons = Counter(look.reason for _, look in self._looks if look.reason is not None)

@@ -114,5 +114,10 @@ class PostWatcher:
         self.looks = [Look(None, 0.0, reason) for _ in self.posts]
         return self._weigh(t)
 
+    def lapse(self, t: float, reason: str) -> list[PostState]:
+        """Notes that at ``t`` there has been no picture for so long that nothing seen before counts any more."""
+        self.miss(t, reason)
+        return [state.lapse(t, reason) for state in self._states]
+
     def _weigh(self, t: float) -> list[PostState]:
         return [state.tick(t, look) for state, look in zip(self._states, self.looks, strict=True)]

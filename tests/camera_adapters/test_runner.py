@@ -12,6 +12,7 @@ from camera_adapters.slot import Slot
 from camera_adapters.source import Frame, SourceError
 from camera_adapters.station import Station, Timebase
 from detectors.presence.look import Look
+from detectors.presence.state import StateMachine
 from detectors.presence.watcher import PostWatcher
 from domain.centre import Centre
 from domain.centres import Centres
@@ -313,6 +314,19 @@ def test_an_old_picture_from_a_buffer_is_not_looked_at():
     assert desk.watcher.looks[0].reason == "stale"
 
 
+def test_posts_are_unknown_when_the_picture_is_too_old_whatever_the_window_says():
+    desk = Desk(fresh=5.0)
+    desk.watcher._states = [StateMachine(100.0, 1.0)]
+    desk.seconds(60)
+    silent = desk.seconds(10, pictures=False)
+    assert [(second, o.state, o.reason) for second, o in silent if o.kind == "post.state"] == [
+        (4, "unknown", "stale")
+    ]
+    # And what came before proves nothing any more: not even an absence.
+    back = desk.seconds(1, sees=False)
+    assert not states(back)
+
+
 def test_an_overslept_loop_does_not_make_up_looks():
     desk = Desk()
     desk.seconds(20, sees=False)
@@ -521,11 +535,18 @@ def test_a_door_that_says_the_same_as_when_opening_failed_says_nothing():
     assert 40 < opened[4] < 44
 
 
+def test_who_would_let_anybody_in_is_asked_again_soon_for_ten_minutes():
+    opened = read_knocking(lambda t: "200", dead(200), 150)
+    gaps = [b - a for a, b in zip(opened, opened[1:], strict=False)]
+    assert max(gap for at, gap in zip(opened, gaps, strict=False) if at < 590) == 5
+    assert gaps[-1] == 60
+
+
 def test_after_ten_minutes_the_knocks_come_more_seldom():
     asked = []
     read_knocking(lambda t: asked.append(t), dead(20), 16)
     gaps = [b - a for a, b in zip(asked, asked[1:], strict=False)]
-    assert max(gap for at, gap in zip(asked, gaps, strict=False) if 16 < at < 590) == 3
+    assert max(gap for at, gap in zip(asked, gaps, strict=False) if 16 < at < 590) == 2
     assert max(gap for at, gap in zip(asked, gaps, strict=False) if at > 620) == 10
 
 

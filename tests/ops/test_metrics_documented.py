@@ -46,6 +46,7 @@ def test_names_follow_the_conventions_and_labels_are_few(shown):
     allowed = {
         "outcome", "code", "topic", "partition", "reason", "rule", "severity", "change", "status", "channel", "level", "child",
         "camera", "process", "version", "part", "year", "kind", "server_version", "state", "role",
+        "site",
     }  # fmt: skip
     for each in shown.values():
         assert re.fullmatch(r"mingjing_[a-z_]+", each.name), each
