@@ -54,6 +54,7 @@ PARTS = (
     Part("replay", "replay_year", "A year of mixed cases replayed in one process: rate and memory",
          (("--cases", 100_000),), once=True),
     Part("province", "province_cost", "A province: a round of the rules and the wall of all centres", once=True),
+    Part("presence", "presence_table", "Presence: how often each way of seeing is right", once=True),
     Part("decoding", "decode_cost", "Decoding keyframes beside decoding everything", once=True),
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import cv2
@@ -10,6 +10,8 @@ import pytest
 
 from camera_adapters.quiet_hours import nobody_can_be_there, quiet_hours
 from camera_adapters.references import CENTRE_FILE, CameraMemory, empty_pictures, safe_name
+from camera_adapters.runner import CameraRunner, Watched
+from camera_adapters.source import Frame
 from detectors.presence.picture import Picture
 from detectors.presence.posts import Post
 from detectors.presence.references import Limits
@@ -19,7 +21,7 @@ from tests.detectors.presence.scenes import POST, moved, noisy, room, with_someb
 
 
 class Clock:
-    speed = 1.0
+    speed, spec = 1.0, "fake"
 
     def __init__(self, at: str = "2026-11-16T10:00+08:00") -> None:
         self.at = datetime.fromisoformat(at)
@@ -163,3 +165,44 @@ def test_the_question_follows_the_clock():
     clock.at = datetime.fromisoformat("2026-11-16T08:00:30+08:00")
     assert not nobody()
     assert np.isfinite(clock.monotonic())
+
+
+def test_the_runner_uses_what_was_learned_and_draws_hidden_areas_from_the_centre_file(tmp_path):
+    corners = [list(corner) for corner in POST.polygon]
+    post = {
+        "name": "desk",
+        "window": "A01",
+        "polygon": corners,
+        "public": [[0, 0.8], [1, 0.8], [1, 1], [0, 1]],
+    }
+    camera = {"id": "C1", "url": "rtsp://127.0.0.1:1/x", "every": 1, "posts": [post]}
+    centre = Centre.model_validate(
+        {
+            "centre": {"id": "530502"},
+            "windows": [{"id": "A01"}],
+            "cameras": [camera],
+            "presence": {"method": "correlation"},
+        }
+    )
+    run(watcher(tmp_path, nobody=lambda: True), [noisy(room(), i) for i in range(40)])
+    (tmp_path / "530502" / "C1" / "view.json").unlink()
+    clock = Clock()
+    published = []
+    runner = CameraRunner(
+        [Watched(centre, centre.cameras[0], "C1")],
+        clock,
+        published.extend,
+        wait=lambda seconds: True,
+        monotonic=clock.monotonic,
+        open_source=lambda camera: None,
+        learned=tmp_path,
+    )
+    (posting,) = runner.postings
+    for i in range(50):
+        posting.slot.put(Frame(noisy(room(), 200 + i), clock.monotonic(), clock.now()))
+        clock.at += timedelta(seconds=1)
+        published += posting.station.step()
+    assert [o.state for o in published if o.kind == "post.state"][-1] == "absent"
+    view = memory(tmp_path).load_view()
+    assert view is not None
+    assert not view.known[145:].any()
