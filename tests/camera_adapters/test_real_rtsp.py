@@ -159,6 +159,38 @@ def test_watching_goes_on_through_a_failure_and_ends_when_told(rtsp_server):
         stop.set()
 
 
+class Hurried(threading.Event):
+    """Ten seconds of looks in one."""
+
+    def wait(self, timeout=None):
+        return super().wait(None if timeout is None else timeout / 10)
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [("color=black", "dark"), ("color=gray", "flat"), ("smptebars", "frozen")],
+)
+def test_a_picture_in_which_nothing_can_be_seen_says_nothing(rtsp, source, reason):
+    url = rtsp.publish(f"picture-{reason}", source=source, **SMALL)
+
+    def hurried():
+        return time.monotonic() * 10
+
+    stop = Hurried()
+    ticks = watch_live(
+        url,
+        PostWatcher([POST], None, window=1.0, period=0.5),
+        period=0.5,
+        stop=stop,
+        monotonic=hurried,
+        make_source=lambda: StreamSource(url, Clock(), monotonic=hurried),
+    )
+    try:
+        collect(ticks, lambda said: said == reason)
+    finally:
+        stop.set()
+
+
 def test_an_address_that_never_worked_is_an_error_and_not_waited_for(rtsp):
     watcher = PostWatcher([POST], None, window=1.0, period=0.1)
     with pytest.raises(SourceError):
