@@ -1,8 +1,8 @@
 """Blackout (R11): of a picture only what may be kept is ever turned into bytes; everything else is black before that.
 
-What is hidden is blackened at full size and blackened again after the picture was made smaller: no pixel that is kept has been
-mixed with one that is not. The JPEG has one block to eight by eight pixels in every colour plane and therefore depends on
-nothing outside of what may be kept: two pictures that differ only there give the same bytes.
+What is hidden is blackened at full size, before the picture is made smaller and encoded: no pixel that is kept has been mixed with one
+that is not, and two pictures that differ only in what is hidden give the same bytes. In the JPEG the colours are as fine as the light, so
+that none of them runs over into a block that is black.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ class _Cut:
     """For pictures of one size: what is cut out (left, top, width, height), and what may be seen of that."""
 
     box: tuple[int, int, int, int]
-    full: Image
-    small: Image
+    seen: Image
 
 
 class Mask:
@@ -58,11 +57,10 @@ class Mask:
             return None
         left, top, width, height = cut.box
         part: Any = image[top : top + height, left : left + width]
-        part = cv2.bitwise_and(part, part, mask=cut.full)
-        if cut.small.shape != cut.full.shape:
-            size = (cut.small.shape[1], cut.small.shape[0])
+        part = cv2.bitwise_and(part, part, mask=cut.seen)
+        if width > self.settings.width:
+            size = (self.settings.width, max(1, round(height * self.settings.width / width)))
             part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-            part = cv2.bitwise_and(part, part, mask=cut.small)
         options = [
             cv2.IMWRITE_JPEG_QUALITY, self.settings.quality,
             cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
@@ -91,14 +89,9 @@ class Mask:
         left, top, across, down = box
         if self.settings.keep == "none" or not across or not down:
             return None
-        full = np.ascontiguousarray(seen[top : top + down, left : left + across])
-        small = full
-        if across > self.settings.width:
-            size = (self.settings.width, max(1, round(down * self.settings.width / across)))
-            # Only what was wholly to be seen stays so.
-            shrunk = cv2.resize(full, size, interpolation=cv2.INTER_AREA)
-            small = np.where(shrunk == 255, 255, 0).astype(np.uint8)
-        return _Cut((left, top, across, down), full, small)
+        return _Cut(
+            (left, top, across, down), np.ascontiguousarray(seen[top : top + down, left : left + across])
+        )
 
 
 def masks_of(camera: Camera) -> list[Mask]:

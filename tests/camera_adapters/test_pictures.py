@@ -115,6 +115,21 @@ def test_what_is_hidden_is_exactly_black():
     )
 
 
+def test_no_colour_runs_over_into_what_is_black():
+    image = np.full((360, 640, 3), (20, 20, 230), np.uint8)
+    corner = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
+    post = {"name": "desk", "window": "A01", "polygon": corner}
+    one = Camera.model_validate({"id": "C1", "url": "/x.mp4", "posts": [post], "evidence": {"margin": 0}})
+    shown = decoded(Mask(one).jpeg(image) or b"")
+    assert shown.shape == image.shape
+    blocks = shown.reshape(45, 8, 80, 8, 3).max(axis=(1, 3, 4))
+    row, column = np.mgrid[0:45, 0:80]
+    hidden = column / 80 + row / 45 > 1.001 + 1 / 640 + 1 / 360  # by its nearest corner
+    assert hidden.sum() > 1500
+    assert not blocks[hidden].any()
+    assert blocks[~hidden & (column / 80 + row / 45 < 0.9)].min() > 200
+
+
 def test_nothing_is_kept_where_all_is_hidden_or_nothing_is_wanted():
     image = room(3)
     assert Mask(camera(blackout=[[(0, 0), (1, 0), (1, 1), (0, 1)]])).jpeg(image) is None
