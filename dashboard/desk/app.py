@@ -144,6 +144,9 @@ def _answer(desk: Desk, request: Request, page: Page | None, form: dict[str, str
     except (psycopg.Error, PoolTimeout, TooManyRequests) as error:
         log.warning("desk: the database did not answer: %s", type(error).__name__)
         return told(visit, "desk_busy", 503)
+    except MingjingError as error:
+        log.error("desk: %s cannot be shown: %s", visit.path, error)
+        return told(visit, "desk_failed", 500)
     renewed = desk.sessions.renewed(session)
     if renewed is not None and not desk.trusted_header:
         set_cookie(desk, answer, COOKIE, desk.sessions.cookie(renewed))

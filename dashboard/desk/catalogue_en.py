@@ -29,6 +29,7 @@ EN: dict[str, str] = {
     "desk_header_unknown": "You have no account at the inspectors' desk; please ask the administrator.",
     "desk_no_token": "This request did not come from a page of the desk and was not carried out. Go back to the page and try again.",
     "desk_busy": "The database does not answer and nothing was done. Please try again shortly.",
+    "desk_failed": "This page cannot be shown. The reason is in the wall's log; please tell the administrator.",
     "desk_no_form": "What was sent is incomplete; nothing was done.",
     "desk_findings": "Findings",
     "desk_views": "Views",

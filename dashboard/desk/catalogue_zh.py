@@ -30,6 +30,7 @@ ZH: dict[str, str] = {
     "desk_header_unknown": "您尚未被授权使用监察员工作台，请联系系统管理员。",
     "desk_no_token": "该请求不是从本工作台的页面发出的，未执行。请返回页面重试。",
     "desk_busy": "数据库暂时无应答，未执行任何操作。请稍后再试。",
+    "desk_failed": "此页无法显示，原因已记入大屏进程的日志，请联系系统管理员。",
     "desk_no_form": "提交的内容不完整，未执行。",
     # list
     "desk_findings": "监察发现",

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-#: Tries that cost nothing, for a name from one address and for either alone; then 1, 2, 4 … seconds, at most so many.
-FREE_PAIR, FREE_ALONE = 3, 20
+#: Tries that cost nothing: for a name from one address, for a name, for an address (behind a proxy that of everybody); then
+#: 1, 2, 4 … seconds, at most so many.
+FREE_PAIR, FREE_NAME, FREE_ADDRESS = 3, 20, 200
 MOST_PAIR, MOST_ALONE = 900.0, 60.0
 #: Seconds without a try after which all is forgotten.
 FORGOTTEN = 3600.0
@@ -69,8 +70,8 @@ def _keys(name: str, address: str) -> tuple[tuple[tuple[str, str], int, float], 
     name = name[:64]
     return (
         ((name, address), FREE_PAIR, MOST_PAIR),
-        ((name, ""), FREE_ALONE, MOST_ALONE),
-        (("", address), FREE_ALONE, MOST_ALONE),
+        ((name, ""), FREE_NAME, MOST_ALONE),
+        (("", address), FREE_ADDRESS, MOST_ALONE),
     )
 
 

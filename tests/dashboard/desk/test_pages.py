@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dashboard.desk.hands import Hands, ScoreTable
-from domain.errors import InputError
+from domain.errors import CalendarError, InputError
 from store import chain
 from tests.dashboard.desk.conftest import found, write
 from tests.store.making import CENTRE, MORNING, at
@@ -213,6 +213,16 @@ def test_a_period_that_is_none_is_said_to_be_none(visit):
     answer = visit("viewer", hands=scored()).get("/scores?period=soon")
     assert (answer.status_code, "2026-11" in answer.text) == (400, True)
     assert "该期间无数据" in visit("viewer", hands=scored()).get("/scores").text
+
+
+def test_what_the_house_cannot_do_is_said_and_logged(visit, caplog):
+    def scores(*given):
+        raise CalendarError("the base XX is unknown")
+
+    answer = visit("viewer", hands=Hands(scores=scores)).get("/scores")
+    assert (answer.status_code, "无法显示" in answer.text) == (500, True)
+    assert "the base XX is unknown" in caplog.text
+    assert "XX" not in answer.text
 
 
 # -- the year --------------------------------------------------------------------------------------------------------
