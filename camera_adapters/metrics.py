@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class CameraCollector:
     """Families out of a runner's own counters: the looks are not slowed down by counting twice."""
 
-    def __init__(self, runner: CameraRunner) -> None:
-        self._runner = runner
+    def __init__(self, runner: CameraRunner, rivals: Callable[[], int] = lambda: 0) -> None:
+        self._runner, self._rivals = runner, rivals
 
     def collect(self) -> Iterator[Metric]:
         def counter(name: str, text: str) -> CounterMetricFamily:
@@ -48,6 +48,11 @@ class CameraCollector:
             "1 while pictures come so seldom that posts are unknown between them",
             labels=["camera"],
         )
+        inside = GaugeMetricFamily(
+            "mingjing_cameras_in_incident",
+            "1 while the camera is down with most of its site",
+            labels=["camera"],
+        )
         offset = GaugeMetricFamily(
             "mingjing_cameras_clock_offset_seconds",
             "Seconds by which the camera's own clock is ahead, where it says",
@@ -69,6 +74,7 @@ class CameraCollector:
             if each.reader.interval is not None:
                 interval.add_metric(label, each.reader.interval)
             broken.add_metric(label, each.reader.broken)
+            inside.add_metric(label, float(self._runner.sites.concerns(each.site, each.camera.id)))
             slow.add_metric(label, float(each.reader.too_slow))
             if each.reader.newest is not None:
                 age.add_metric(label, now - each.reader.newest)
@@ -77,8 +83,13 @@ class CameraCollector:
             if ahead is not None:
                 offset.add_metric(label, ahead)
         yield from (expected, valid, asked, pictures, overwritten, reopened, overslept, up, down, interval)
-        yield from (broken, age, slow, offset)
+        yield from (broken, age, slow, inside, offset)
         yield from self._sites()
+        yield GaugeMetricFamily(
+            "mingjing_cameras_rivals",
+            "Other processes that watch cameras of this one's share",
+            value=self._rivals(),
+        )
         yield GaugeMetricFamily(
             "mingjing_cameras_openings_waiting",
             "Cameras that wait for their turn to be opened",

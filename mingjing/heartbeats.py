@@ -27,6 +27,7 @@ class Heart:
         instance: tells apart several processes of the role.
         alive: asked before each beat; a process that hangs must not look alive because a thread of it goes on.
         detail: what else to say.
+        look: looks with the connection at what others say, before each sign.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class Heart:
         alive: Callable[[], bool] = lambda: True,
         detail: Callable[[], Mapping[str, Any]] = dict,
         every: float = EVERY,
+        look: Callable[[Any], object] = lambda connection: None,
         connector: Callable[[str], Any] = connect,
     ) -> None:
         self._instance = instance
         self._role, self._dsn, self._clock, self._every = role, dsn, clock, every
         self._alive, self._detail, self._connector = alive, detail, connector
+        self._look = look
         self._connection: Any = None
 
     def start(self, stop: threading.Event) -> None:
@@ -64,6 +67,7 @@ class Heart:
             if self._connection is None:
                 self._connection = self._connector(self._dsn)
             with self._connection.transaction():
+                self._look(self._connection)
                 heartbeat(
                     self._connection,
                     self._role,

@@ -94,6 +94,7 @@ def cameras(context: Context) -> None:
     from camera_adapters.pictures_metrics import PictureCollector
     from camera_adapters.runner import cameras_of, run_cameras
     from domain.observations import Observation, observation_to_json
+    from mingjing.camera_peers import Peers
     from mingjing.demo.script import DemoScript
     from mingjing.heartbeats import Heart
     from mingjing.models import choose_net
@@ -116,13 +117,15 @@ def cameras(context: Context) -> None:
         # Each post says something every 15 s of the house's clock, also that nothing has changed.
         return time.monotonic() - published[0] < CAMERAS_SILENT
 
+    peers = Peers(context.share)
     Heart(
         "cameras",
         context.dsn,
         context.clock,
         instance="" if context.share == WHOLE else str(context.share),
         alive=delivers,
-        detail=lambda: {"model": choice.model, "cameras": len(watched)},
+        detail=lambda: {"model": choice.model, "cameras": len(watched), **peers.detail()},
+        look=peers.look,
     ).start(context.stop)
     pictures = PictureKeeping(context.settings, watched, context.clock, context.dsn)
     pictures.start(context.stop)
@@ -153,7 +156,7 @@ def cameras(context: Context) -> None:
             turn=context.health.pulse.beat,
             make_keeper=pictures.keeper_of,
             learned=context.settings.data / "references",
-            on_start=lambda runner: REGISTRY.register(CameraCollector(runner)),  # type: ignore[arg-type]
+            on_start=lambda runner: REGISTRY.register(CameraCollector(runner, rivals=lambda: len(peers.rivals))),  # type: ignore[arg-type]
         )
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from camera_adapters.addresses import scheme_of
 from domain.centre import Camera
+from mingjing.camera_peers import FRESH, ROLE, beats, overlapping
 from mingjing.doctor.report import Result, fault, ok, some, warning
 from mingjing.doctor.scene import Scene
 
@@ -136,4 +137,44 @@ def _trouble(camera: Camera) -> str | None:
     return None
 
 
-CHECKS = (interval, credentials, answers)
+def standing(scene: Scene) -> Iterator[Result]:
+    """What the cameras themselves said last: too few pictures, whole sites down, watched by two."""
+    connection = scene.connection
+    if connection is None or not _cameras(scene):
+        return
+    slow = connection.execute(
+        "select camera from camera_state where state = 'present' and reason = 'too_slow' order by centre, camera"
+    ).fetchall()
+    if slow:
+        names = some([name for (name,) in slow])
+        yield fault(
+            "camera.keyframes",
+            f"实测画面间隔长于图像有效期，期间“未知”：{names}",
+            f"pictures come more seldom than one is good for, so posts are unknown between them: {names}",
+            "缩短 I 帧间隔，关闭智能编码（H.264+） · shorten the keyframe interval, switch smart coding off",
+        )
+    down = connection.execute(
+        "select site, cardinality(cameras), watched from site_incident where ended is null order by centre, site"
+    ).fetchall()
+    if down:
+        names = some([f"{site} ({failed}/{watched})" for site, failed, watched in down])
+        yield fault(
+            "camera.site",
+            f"点位多台摄像机同时中断：{names}",
+            f"most cameras of a site failed together: {names}",
+            "检查该点位的交换机、录像机、供电 · look at its switch, recorder, power",
+        )
+    pairs = [f"{one} + {other}" for one, other in overlapping(beats(connection))]
+    pairs += [name for name, in connection.execute(
+        "select coalesce(nullif(instance, ''), '1/1') from heartbeat where role = %s and detail ? 'rivals'"
+        " and real_at > now() - make_interval(secs => %s)", [ROLE, FRESH])]  # fmt: skip
+    if pairs:
+        yield fault(
+            "camera.share",
+            f"同一批摄像机由两个进程观察：{some(sorted(set(pairs)))}",
+            f"two processes watch the same cameras, by their shares: {some(sorted(set(pairs)))}",
+            "检查各机器的 --share · look at --share of each machine and stop one of them",
+        )
+
+
+CHECKS = (interval, credentials, answers, standing)

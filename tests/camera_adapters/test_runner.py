@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -537,7 +538,7 @@ def test_a_door_that_says_the_same_as_when_opening_failed_says_nothing():
 
 def test_who_would_let_anybody_in_is_asked_again_soon_for_ten_minutes():
     opened = read_knocking(lambda t: "200", dead(200), 150)
-    gaps = [b - a for a, b in zip(opened, opened[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(opened)]
     assert max(gap for at, gap in zip(opened, gaps, strict=False) if at < 590) == 5
     assert gaps[-1] == 60
 
@@ -545,7 +546,7 @@ def test_who_would_let_anybody_in_is_asked_again_soon_for_ten_minutes():
 def test_after_ten_minutes_the_knocks_come_more_seldom():
     asked = []
     read_knocking(lambda t: asked.append(t), dead(20), 16)
-    gaps = [b - a for a, b in zip(asked, asked[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(asked)]
     assert max(gap for at, gap in zip(asked, gaps, strict=False) if 16 < at < 590) == 2
     assert max(gap for at, gap in zip(asked, gaps, strict=False) if at > 620) == 10
 
