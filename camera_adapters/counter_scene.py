@@ -47,6 +47,17 @@ def post_polygons(posts: int) -> list[list[tuple[float, float]]]:
     ]
 
 
+def public_polygons(posts: int) -> list[list[tuple[float, float]]]:
+    """Where citizens stand before each post, 0 … 1 of the picture."""
+    step = 1.0 / posts
+    half = min(0.46 * step, 0.14)
+    top = (DESK_TOP + 10) / HEIGHT
+    return [
+        [(x - half, top), (x + half, top), (x + half, 1.0), (x - half, 1.0)]
+        for x in ((index + 0.5) * step for index in range(posts))
+    ]
+
+
 class CounterScene:
     """One camera's view of ``posts`` neighbouring posts.
 

@@ -301,6 +301,7 @@ class CameraRunner:
             picture = Picture(empty_view(), self._clock.monotonic())
             for index in range(len(watched.camera.posts)):
                 watcher.learn_empty(picture, index)
+                watcher.learn_nobody_waiting(picture, index)
 
 
 def _wants_net(watched: Watched) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from detectors.presence.asking import Asking, run_alone
 from detectors.presence.cadence import DetectorByCadence
@@ -14,6 +15,7 @@ from detectors.presence.nets.net import PersonNet
 from detectors.presence.person_detector import PersonDetector
 from detectors.presence.picture import Picture
 from detectors.presence.posts import Point, Post, PostMap
+from detectors.presence.public_side import PublicSides
 from detectors.presence.references import Keeper
 from detectors.presence.state import PostState, StateMachine, Thresholds
 
@@ -58,6 +60,7 @@ class PostWatcher:
         self._nobody = nobody
         self._camera = CameraHealth(posts, hidden, keeper)
         self._correlation = EmptyPostCorrelation(posts, keeper, still)
+        self._public = PublicSides(self.posts, still)
         self._detector = (
             DetectorByCadence(
                 self.posts,
@@ -84,6 +87,10 @@ class PostWatcher:
         """Takes the picture as one of post ``index`` with nobody there (the operator says so)."""
         self._correlation.learn_empty(picture, index, by=by)
 
+    def learn_nobody_waiting(self, picture: Picture, index: int) -> None:
+        """Takes the picture as one in which nobody waits before post ``index``."""
+        self._public.learn_empty(picture, index)
+
     def keyframe(self, picture: Picture) -> None:
         """Takes a keyframe that is not looked at; helps to notice a frozen source."""
         self._camera.keyframe(picture)
@@ -100,7 +107,9 @@ class PostWatcher:
         if self._detector:
             self.looks = yield from self._detector.looking(picture, self.health.shift, self._nobody())
         else:
-            self.looks = self._correlation.look(picture, self.health.shift, self._nobody())
+            looks = self._correlation.look(picture, self.health.shift, self._nobody())
+            waiting = self._public.look(picture, self.health.shift, self._nobody())
+            self.looks = [replace(look, waiting=waits) for look, waits in zip(looks, waiting, strict=True)]
         return self._weigh(picture.t)
 
     def repeat(self, t: float) -> list[PostState]:

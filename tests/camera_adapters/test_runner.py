@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from camera_adapters.backoff import Backoff
-from camera_adapters.counter_scene import CounterScene, Moment, post_polygons
+from camera_adapters.counter_scene import CounterScene, Moment, post_polygons, public_polygons
 from camera_adapters.reader import Link, Reader
 from camera_adapters.runner import CameraRunner, Outlet, cameras_of
 from camera_adapters.slot import Slot
@@ -399,6 +399,7 @@ class DrawnSource:
 class Hall:
     def __init__(self):
         self.clerks, self.down, self.covered = [True, True], False, False
+        self.citizens = (1, 0)
 
 
 def run_hall(hall, clock_speed=60.0):
@@ -407,8 +408,8 @@ def run_hall(hall, clock_speed=60.0):
     clock = Clock(lambda: real[0], sim_start=BEGIN.timestamp(), speed=clock_speed)
     polygons = post_polygons(2)
     posts = [
-        {"name": w, "window": w, "polygon": [list(c) for c in p]}
-        for w, p in zip(("A01", "A02"), polygons, strict=True)
+        {"name": w, "window": w, "polygon": [list(c) for c in p], "public": [list(c) for c in before]}
+        for w, p, before in zip(("A01", "A02"), polygons, public_polygons(2), strict=True)
     ]
     hall_centre = Centre.model_validate(
         {"centre": {"id": "X"}, "cameras": [{"id": "C1", "url": "sim://counter", "posts": posts}]}
@@ -433,7 +434,7 @@ def run_hall(hall, clock_speed=60.0):
                 image = (
                     source.scene.covered(t)
                     if hall.covered
-                    else source.scene.render(t, Moment(hall.clerks, (1, 0)))
+                    else source.scene.render(t, Moment(hall.clerks, hall.citizens))
                 )
                 posting.slot.put(Frame(image, t, clock.now()))
             runner.step(runner.shares[0])
@@ -462,6 +463,22 @@ def test_the_demo_hall_at_sixty_fold_speed_is_seen_as_it_is():
     assert last_states(play(5)) == {"A01": ("unknown", "covered"), "A02": ("unknown", "covered")}
     hall.covered, hall.clerks = False, [True, True]
     assert last_states(play(6)) == {"A01": ("present", None), "A02": ("present", None)}
+
+
+def test_who_waits_before_an_empty_desk_is_seen_without_a_net():
+    hall = Hall()
+    hall.clerks = [False, False]
+    play, _ = run_hall(hall)
+    told = {o.post: o.waiting for o in play(5) if o.kind == "post.state"}
+    assert told == {"A01": True, "A02": False}
+    hall.citizens = (0, 2)
+    changed = [o for o in play(5) if o.kind == "post.state"]
+    assert {o.post: (o.state, o.waiting) for o in changed} == {
+        "A01": ("absent", False),
+        "A02": ("absent", True),
+    }
+    hall.clerks = [True, True]
+    assert {o.waiting for o in play(5) if o.kind == "post.state"} == {None}
 
 
 def test_a_camera_that_fails_makes_its_posts_unknown_within_two_seconds_of_the_demo():
