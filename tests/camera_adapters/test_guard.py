@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
+from camera_adapters.backoff import Backoff
 from camera_adapters.guard import OVERSLEPT, SETTLES, STARTING, TOGETHER, SiteGuard
 from camera_adapters.reader import Link
+from camera_adapters.runner import CameraRunner, cameras_of
+from domain.centre import Centre
+from domain.centres import Centres
+from domain.clock import FakeClock
 
 UP, DOWN, UNTRIED = Link(True), Link(False, "unreachable"), Link(False)
 
@@ -257,3 +263,96 @@ def test_the_answer_at_the_door_is_the_status_and_no_login_is_shown(answer, want
     assert b"hush" not in door.heard
     door.socket.close()
     assert knock_for(f"rtsp://127.0.0.1:{door.port}/", seconds=0.2)() is None
+
+
+# -- the whole runner: fifty cameras that restart at once -----------------------------------------------------------
+
+
+class Switchboard:
+    """Fifty cameras behind one switch, on a clock of their own: each reader is played as a generator would be."""
+
+    def __init__(self, count=50):
+        self.now = 1000.0
+        self.clock = FakeClock(datetime(2026, 11, 23, 1, tzinfo=UTC))
+        self.power = True
+        self.opened = []
+        self.published = []
+        posts = [{"name": "desk", "window": "A01", "polygon": [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9]]}]
+        cameras = [
+            {"id": f"C{n:02d}", "url": f"rtsp://10.9.9.{n}/", "site": "hall", "every": 1.0, "posts": posts}
+            for n in range(count)
+        ]
+        centre = Centre.model_validate({"centre": {"id": "X"}, "cameras": cameras})
+        self.spread = iter(range(10**9))
+        self.runner = CameraRunner(
+            cameras_of(Centres.of(centre)),
+            self.clock,
+            self.published.extend,
+            wait=lambda _: True,
+            monotonic=lambda: self.now,
+            open_source=lambda _: None,
+            make_backoff=lambda: Backoff(lambda: (next(self.spread) * 0.37) % 1),
+            workers=1,
+        )
+        self.readers = [posting.reader for posting in self.runner.postings]
+        self.waits = dict.fromkeys(range(count), 0.0)
+
+    def seconds(self, seconds):
+        """Readers that wait are tried when their wait is over, as their threads would."""
+        for _ in range(round(seconds * 4)):
+            for number, reader in enumerate(self.readers):
+                if reader.link.up and not self.power:
+                    reader.link = Link(False, "no_frame")
+                    self.waits[number] = self.now + reader._backoff.failed(0)
+                elif not reader.link.up and (self.now >= self.waits[number] or reader._hurried):
+                    reader._hurried = False
+                    self.opened.append(self.now)
+                    reader.link = Link(True) if self.power else Link(False, "unreachable")
+                    self.waits[number] = self.now + (0 if self.power else reader._backoff.failed(0))
+            self.runner.step(self.runner.shares[0])
+            self.now += 0.25
+            self.clock.advance(0.25)
+
+    def said(self, kind):
+        return [each for each in self.published if each.kind == kind]
+
+
+def test_fifty_cameras_restarting_at_once_are_one_incident_and_no_storm():
+    board = Switchboard()
+    board.seconds(10)
+    board.published.clear()
+    board.opened.clear()
+    board.power = False
+    board.seconds(40)
+    (begun,) = board.said("site.state")
+    assert (begun.camera, begun.state, begun.reason) == ("hall", "unknown", "together")
+    assert (begun.looks_expected, begun.looks_valid, len(begun.cameras)) == (50, 0, 50)
+    words = {each.camera: each.reason for each in board.said("camera.state")}
+    assert set(words.values()) == {"incident"}  # none is spoken of apart
+    # Tried again after 1, 5, 10 s, each a little sooner or later than the others.
+    assert len(board.opened) == 50 * 3
+    assert max(Counter(board.opened).values()) < 50
+    board.published.clear()
+    board.power = True
+    board.seconds(60)
+    (ended,) = board.said("site.state")
+    assert (ended.state, ended.since, ended.until > ended.since) == ("present", begun.since, True)
+    assert {each.state for each in board.said("camera.state")} == {"present"}
+    assert all(reader.link.up for reader in board.readers)
+
+
+def test_a_new_process_ends_what_the_one_before_it_said():
+    board = Switchboard(count=3)
+    board.seconds(1)
+    greeting = board.said("site.state")
+    assert [(each.state, each.reason, each.cameras) for each in greeting] == [
+        ("present", "restart", ("C00", "C01", "C02"))
+    ]
+
+
+def test_pictures_that_come_too_seldom_are_said_of_the_camera():
+    board = Switchboard(count=1)
+    board.seconds(2)
+    board.readers[0].interval = 12.0
+    board.seconds(2)
+    assert [(each.state, each.reason) for each in board.said("camera.state")][-1] == ("present", "too_slow")
