@@ -178,6 +178,17 @@ CONDITIONS: Final = {
     "frozen": Condition(None, BEGINS, spoils=True),
 }
 QUICK: Final = ("as it is", "dark x0.25", "hard shadow", "covered")
+SOME: Final = (
+    *QUICK,
+    "bright x1.6",
+    "noise 15",
+    "jpeg 30",
+    "shaken 6 px",
+    "creeping shadow",
+    "passer-by",
+    "turned",
+    "frozen",
+)
 
 
 def degraded(pictures: Iterator[Decoded], condition: Condition) -> Iterator[Decoded]:

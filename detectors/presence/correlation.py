@@ -21,7 +21,7 @@ from detectors.presence.region import LEAST_PIXELS, Cut, Frame, framer
 
 SURE = 0.20
 """Share of the post from which no shape is asked for: no shadow's edge covers so much."""
-HEAD, NO_HEAD = 0.03, 0.06
+HEAD, NO_HEAD = 0.03, 0.04
 """Share of the post in things as thick as a head: from HEAD on it may be somebody; above NO_HEAD it is not called empty."""
 MOTION_LEVELS, MOTION_SHARE, MOTION_NOISE = 4.0, 0.015, 5.0
 """Something moves where more than MOTION_SHARE of a post changes by that many grey levels and that many times its noise."""

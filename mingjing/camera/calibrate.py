@@ -122,7 +122,9 @@ def calibrate_command(
     kept = _accept(subject, report, settings.data, clock) if accept else ()
     page = render(report, subject.camera, clock.now().astimezone(), kept)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Somebody at work is to be seen on it: for whoever calibrates, and nobody else of this machine.
+        target.touch(mode=0o600)
         target.write_text(page, "utf-8")
     except OSError as error:
         raise SettingsError(f"{target}: cannot be written ({error.strerror})") from error
