@@ -100,10 +100,11 @@ class Keeper:
             self._give_up("queue")
 
     def run(self, stop: threading.Event) -> None:
-        """Writes until ``stop``."""
+        """Writes until ``stop``, and then what still waits."""
         while not stop.is_set():
             if not self.step(0.5) and self._failing:
                 stop.wait(1.0)  # a disk that is gone answers at once
+        self.step()
 
     def step(self, wait: float = 0.0) -> int:
         """Writes what waits; returns how many pictures were kept."""

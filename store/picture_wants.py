@@ -123,7 +123,7 @@ def _write(connection: Connection, want: Want, now: datetime, give_up_at: dateti
         " %(ended_by)s, %(now)s, %(not_before)s, %(give_up_at)s)"
         " on conflict (finding_id, camera, post, part) do update set since = excluded.since, until = excluded.until,"
         " over = excluded.over, ended_by = excluded.ended_by, state = 'wanted', asked_at = excluded.asked_at,"
-        " not_before = excluded.not_before, give_up_at = excluded.give_up_at, attempts = 0, tried_by = null"
+        " not_before = excluded.not_before, give_up_at = excluded.give_up_at, attempts = 0, tried_by = '{}'"
         # The same question again is answered already; one that was cancelled is asked anew.
         " where old.state = 'cancelled' or (old.since, old.until, old.over, old.ended_by)"
         " is distinct from (excluded.since, excluded.until, excluded.over, excluded.ended_by)",
@@ -161,7 +161,7 @@ def claim(
         "select w.finding_id, w.centre, w.camera, w.post, w.part, w.since, w.opened_at, w.until, w.over, w.ended_by,"
         " f.subject, w.give_up_at, w.attempts from picture_wanted w join finding f using (finding_id)"
         " join unnest(%s::text[], %s::text[]) as u (centre, camera) on w.centre = u.centre and w.camera = u.camera"
-        " where w.state = 'wanted' and (w.not_before <= %s or w.tried_by <> %s) and f.state <> 'revoked'"
+        " where w.state = 'wanted' and (w.not_before <= %s or (w.tried_by <> '{}' and %s <> all(w.tried_by))) and f.state <> 'revoked'"
         " order by w.asked_at, w.finding_id limit %s for update of w skip locked",
         [*columns, now, me, limit],
     )
@@ -187,7 +187,7 @@ def answer(
         )
     new = [each for each in sent if _link(connection, want, each, now)]
     connection.execute(
-        "update picture_wanted set state = 'answered', missing = %s::jsonb, answered_at = %s, tried_by = %s,"
+        "update picture_wanted set state = 'answered', missing = %s::jsonb, answered_at = %s, tried_by = array[%s],"
         " attempts = attempts + 1 where finding_id = %s and camera = %s and post = %s and part = %s",
         [json.dumps(missing), now, me, want.finding_id, want.camera, want.post, want.part],
     )
@@ -198,13 +198,17 @@ def postpone(connection: Connection, wanted: Wanted, reason: str, me: str, now: 
     """Nothing is known here of that time: perhaps another machine has it, or this one will."""
     want, wait = wanted.want, min(LAST_WAIT, FIRST_WAIT * 2 ** min(wanted.attempts, 10))
     roles = ["before", "first", "opened"] if want.part == "begin" else ["last", "back"]
+    # Every machine is asked once in a wait; the next wait begins when one comes that has been asked.
     connection.execute(
-        "update picture_wanted set not_before = %s, tried_by = %s, attempts = attempts + 1, missing = %s::jsonb"
-        " where finding_id = %s and camera = %s and post = %s and part = %s",
-        [
-            now + wait, me, json.dumps([[role, reason] for role in roles]), want.finding_id, want.camera, want.post,
-            want.part,
-        ],
+        "update picture_wanted set missing = %(missing)s::jsonb,"
+        " not_before = case when tried_by = '{}' or %(me)s = any(tried_by) then %(later)s else not_before end,"
+        " attempts = attempts + case when tried_by = '{}' or %(me)s = any(tried_by) then 1 else 0 end,"
+        " tried_by = case when %(me)s = any(tried_by) then array[%(me)s] else tried_by || %(me)s::text end"
+        " where finding_id = %(finding)s and camera = %(camera)s and post = %(post)s and part = %(part)s",
+        {
+            "missing": json.dumps([[role, reason] for role in roles]), "me": me, "later": now + wait,
+            "finding": want.finding_id, "camera": want.camera, "post": want.post, "part": want.part,
+        },
     )  # fmt: skip
 
 

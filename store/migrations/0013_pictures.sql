@@ -18,7 +18,7 @@ create table picture_wanted (
     not_before   timestamptz not null,                   -- the pictures after the moment have to be taken first
     give_up_at   timestamptz not null,
     attempts     int         not null default 0,
-    tried_by     text,                                   -- the machine that had nothing: another one may ask at once
+    tried_by     text[]      not null default '{}',      -- machines that had nothing: another one may ask before the moment
     answered_at  timestamptz,
     primary key (finding_id, camera, post, part)
 );

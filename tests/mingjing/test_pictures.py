@@ -527,7 +527,7 @@ def test_after_its_days_the_loop_is_deleted_with_proof_and_evidence_stays(
 def test_what_a_finding_still_wants_outlives_the_loop(house: House) -> None:
     find(house)
     house.db.execute(
-        "update picture_wanted set not_before = 'infinity', tried_by = %s",
+        "update picture_wanted set not_before = 'infinity', tried_by = array[%s]",
         [loop_id(house.settings.pictures_folder)],
     )
     house.clock.set(at(0) + timedelta(days=40))

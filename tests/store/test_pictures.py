@@ -222,7 +222,14 @@ def test_who_knows_nothing_waits_longer_each_time_and_lets_another_machine_try(d
     )
     with db.transaction():
         assert claim(db, HERE, "m1", at(11)) == []
-        assert len(claim(db, HERE, "m2", at(11))) == 2, "a machine that comes back is asked at once"
+        found = claim(db, HERE, "m2", at(11))
+        assert len(found) == 2, "a machine that comes back is asked at once"
+        for wanted in found:
+            postpone(db, wanted, "no_loop", "m2", at(11))
+    with db.transaction():
+        for machine in ("m1", "m2"):
+            assert claim(db, HERE, machine, at(11)) == [], "two that know nothing do not ask in turns"
+        assert len(claim(db, HERE, "m1", later)) == 2
 
 
 def test_what_nobody_ever_had_is_given_up_and_the_chain_says_so(db: Connection) -> None:
