@@ -99,6 +99,10 @@ class Media:
         options = {"protocol_whitelist": "file" if scheme_of(address) == "file" else _LIVE_PROTOCOLS}
         if live:
             options |= access.options()
+            if scheme_of(address) in ("rtsp", "rtsps"):
+                # RTSP names its streams at once. FFmpeg's usual look at their first seconds costs five times the CPU of
+                # opening and two seconds, for a frame rate that nobody asks for.
+                options |= _TAKEN_AT_ITS_WORD
         asked = monotonic()
         try:
             if not live and scheme_of(address) == "file":
@@ -124,6 +128,8 @@ class Media:
                 raise SourceError(
                     "undecodable", f"{self.name}: names a picture of {size} pixels, which is too large"
                 )
+            # Where the size is not yet known, the decoder refuses such a picture itself.
+            self._stream.codec_context.options = {"max_pixels": str(LARGEST_PIXELS)}
             # FRAME threading holds pictures back: with keyframes only it lagged 14 s behind.
             self._stream.thread_type = "SLICE" if keyframes_only else "NONE"
             if keyframes_only:
@@ -225,6 +231,7 @@ class Media:
         return None if ticks is None or frame.time_base is None else float(ticks * frame.time_base)
 
 
+_TAKEN_AT_ITS_WORD = {"fpsprobesize": "0", "analyzeduration": "100000"}
 _LIVE_PROTOCOLS = "rtsp,rtsps,rtp,udp,tcp,tls,crypto,http,https,httpproxy,rtmp,rtmps"
 
 
