@@ -212,7 +212,12 @@ class CameraRunner:
             return self._given_source(watched.camera)
         script = self._scripts.get(watched.centre.centre.id)
         return factory.open_source(
-            watched.camera, self._clock, script=script, wait=self._wait, monotonic=self.monotonic
+            watched.camera,
+            self._clock,
+            script=script,
+            wait=self._wait,
+            monotonic=self.monotonic,
+            zone=watched.centre.zone,
         )
 
     def _share(self, cameras: Sequence[Watched], make_net: Callable[[], PersonNet | None]) -> list[Posting]:
