@@ -7,6 +7,7 @@
         database.dump      pg_dump's custom format
         log.db             the local log; absent on Kafka
         centre.yaml        or centre/, as ``MINGJING_CENTRE`` is a file or a folder
+        references/        what the cameras learned of their empty posts; absent where none has
         SHA256SUMS         of all of these; `sha256sum -c` reads it too
 
 It is made under another name and renamed when it is whole and on the disk.
@@ -35,6 +36,7 @@ FORMAT = 1
 NAME = re.compile(r"mingjing-\d{8}T\d{6}Z")
 MANIFEST, SUMS = "manifest.json", "SHA256SUMS"
 DUMP, LOG, CENTRE_FILE, CENTRE_FOLDER = "database.dump", "log.db", "centre.yaml", "centre"
+REFERENCES = "references"
 UNFINISHED = ".unfinished-"
 
 

@@ -83,6 +83,7 @@ def make_backup(
             server = dumper(dsn, folder / archive.DUMP)
             if not _copy_centre(settings.centre_file, folder):
                 notes.append(f"no centre file at {settings.centre_file}")
+            _copy_references(settings.data / archive.REFERENCES, folder / archive.REFERENCES)
             archive.seal(folder, Manifest(moment, f"mingjing {version('mingjing')}", server, positions))
             archive.verify(folder)
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
@@ -137,6 +138,12 @@ def _copy_centre(source: Path, folder: Path) -> bool:
         shutil.copyfile(source, folder / archive.CENTRE_FILE)
         return True
     return False
+
+
+def _copy_references(source: Path, target: Path) -> None:
+    """What cameras learned and operators accepted; files being written at this moment are left out."""
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns(".*"))
 
 
 def _kafka_positions(settings: Settings) -> Positions:

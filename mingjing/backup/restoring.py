@@ -83,6 +83,7 @@ def restore_backup(
                 f"the backup's log is not on Kafka: `mingjing move-log --from` a copy of {source / archive.LOG}"
             )
         notes += _restore_centre(settings, source)
+        notes += _restore_references(settings, source)
         if manifest.positions and log_path is None:
             (rewind or _rewind_kafka)(settings, manifest)
             notes.append(f"the worker's group reads Kafka again from {manifest.made_at:%Y-%m-%d %H:%M}Z on")
@@ -155,6 +156,17 @@ def _restore_centre(settings: Settings, source: Path) -> list[str]:
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copytree(kept, target) if kept.is_dir() else shutil.copyfile(kept, target)
     return [f"centre file put at {target}"]
+
+
+def _restore_references(settings: Settings, source: Path) -> list[str]:
+    """What cameras learned, unless they have learned something here already."""
+    kept, target = source / archive.REFERENCES, settings.data / archive.REFERENCES
+    if not kept.is_dir():
+        return []
+    if target.exists():
+        return [f"{target} was left as it is; the backup's is {kept}"]
+    shutil.copytree(kept, target)
+    return [f"what cameras learned put at {target}"]
 
 
 def _rewind_kafka(settings: Settings, manifest: Manifest) -> None:

@@ -245,6 +245,18 @@ def test_a_centre_file_that_is_there_stays(here: Settings, other: str, tmp_path:
     assert there.centre_file.read_text() == "newer"
 
 
+def test_what_cameras_learned_comes_along(here: Settings, other: str, tmp_path: Path) -> None:
+    learned = here.data / "references" / "530502" / "C1"
+    learned.mkdir(parents=True)
+    (learned / "A01-1.png").write_bytes(b"picture")
+    (learned / ".A01-2.png.77").write_bytes(b"half")
+    made = make_backup(here, tmp_path / "to")
+    there = settings_for(tmp_path / "there", other)
+    restore_backup(there, made.folder)
+    found = [path for path in (there.data / "references").rglob("*") if path.is_file()]
+    assert [(path.name, path.read_bytes()) for path in found] == [("A01-1.png", b"picture")]
+
+
 # -- messages after a restore ----------------------------------------------------------------------------------------
 
 
