@@ -126,14 +126,16 @@ def list_command(
 ) -> None:
     """列出待办 · Findings about which something is to be done, the oldest first, with what is awaited until when."""
     from store.finding_life import open_lives
+    from store.reminders import reminded_of
 
     words = words_of(lang)
     with open_desk(data, centre=centre) as desk:
-        found = open_lives(desk.connection, desk.centre, life=life, limit=limit)
+        found = open_lives(
+            desk.connection, desk.centre, life=life, late_at=desk.now if late else None, limit=limit
+        )
+        reminded = reminded_of(desk.connection, [each.finding.finding_id for each in found])
     for each in found:
         waits = [pending for pending in each.awaited if not late or pending.is_late(desk.now)]
-        if late and not waits:
-            continue
         row, zone = each.finding, desk.centre.zone
         parts = [
             row.finding_id,
@@ -147,6 +149,10 @@ def list_command(
             until = "" if pending.due_at is None else f" {pending.due_at.astimezone(zone):%Y-%m-%d %H:%M}"
             parts.append(
                 f"{words[pending.step]}{until}{' ' + words['late'] if pending.is_late(desk.now) else ''}"
+            )
+        if row.finding_id in reminded:
+            parts.append(
+                f"{words['reminded']} " + ", ".join(words[step] for step in reminded[row.finding_id])
             )
         typer.echo("  ".join(part for part in parts if part))
 

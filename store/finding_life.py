@@ -92,23 +92,41 @@ def lives_of(connection: Connection, centre: Centre, rows: Sequence[FindingRow])
 
 
 def open_lives(
-    connection: Connection, centre: Centre, *, life: str | None = None, limit: int = 200
+    connection: Connection,
+    centre: Centre,
+    *,
+    life: str | None = None,
+    late_at: datetime | None = None,
+    limit: int = 200,
 ) -> list[FindingLife]:
     """Findings about which something is still to be done, the oldest first.
 
     Args:
         life: only those in this state.
+        late_at: only those of which something was overdue at this moment.
     """
-    rows = connection.execute(
-        "select finding_id from finding where centre = %(centre)s and (life = %(life)s or (%(life)s::text is null"
-        " and life not in ('revoked', 'closed') and state <> 'revoked')) and severity = any(%(severities)s)"
-        " order by issued_at, finding_id limit %(limit)s",
-        {
-            "centre": centre.centre.id, "life": life, "limit": limit,
-            "severities": sorted((centre.findings or FindingSettings()).answers_for),
-        },
-    ).fetchall()  # fmt: skip
-    return [read_life(connection, centre, finding) for (finding,) in rows]
+    found: list[FindingLife] = []
+    after: tuple[Any, str] = ("-infinity", "")
+    while len(found) < limit:
+        rows = connection.execute(
+            "select finding_id, issued_at from finding where centre = %(centre)s and (life = %(life)s or (%(life)s::text is null"
+            " and life not in ('revoked', 'closed') and state <> 'revoked')) and severity = any(%(severities)s)"
+            " and (issued_at, finding_id) > (%(at)s::timestamptz, %(id)s) order by issued_at, finding_id limit %(limit)s",
+            {
+                "centre": centre.centre.id, "life": life, "limit": limit, "at": after[0], "id": after[1],
+                "severities": sorted((centre.findings or FindingSettings()).answers_for),
+            },
+        ).fetchall()  # fmt: skip
+        lives = lives_of(connection, centre, [read_finding(connection, finding) for finding, _ in rows])
+        found += [
+            each
+            for each in lives
+            if late_at is None or any(pending.is_late(late_at) for pending in each.awaited)
+        ]
+        if len(rows) < limit:
+            break
+        after = (rows[-1][1], rows[-1][0])
+    return found[:limit]
 
 
 def take_step(

@@ -46,4 +46,13 @@ def save_reminder(
     )
 
 
-__all__ = ["claim_reminders", "mark_all_for_reminding", "mark_for_reminding", "save_reminder"]
+def reminded_of(connection: Connection, findings: Sequence[str]) -> dict[str, list[str]]:
+    """Of which steps of each finding somebody has been reminded; those without any are left out."""
+    rows = connection.execute(
+        "select finding_id, reminded from finding where finding_id = any(%s) and reminded <> '{}'",
+        [list(findings)],
+    )
+    return dict(rows.fetchall())
+
+
+__all__ = ["claim_reminders", "mark_all_for_reminding", "mark_for_reminding", "reminded_of", "save_reminder"]

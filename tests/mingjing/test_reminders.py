@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,9 +16,10 @@ from alerts.planner import Planner
 from domain.centre import Centre
 from domain.clock import FakeClock
 from domain.events import Event
+from mingjing.cli import main
 from store import chain
 from store.connection import Connection, connect
-from store.finding_life import take_step
+from store.finding_life import open_lives, take_step
 from store.ingest import write_events
 from streams import reminding
 from streams.rule_loop import RuleLoop
@@ -197,3 +200,44 @@ def test_one_finding_that_cannot_be_looked_at_stops_nobody(
     assert db.execute("select remind_at from finding where finding_id = 'bad'").fetchone() == (
         at("11-23 12:05"),
     )
+
+
+def test_what_is_late_stands_in_the_list_however_many_others_do_not(
+    database: str,
+    db: Connection,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    overdue_case(db)
+    tick(database, ON, "11-23 10:01")
+    tick(database, ON, "11-23 11:05")
+    card = the_card(db)
+    for number in range(6):
+        # Answered in time, and issued before.
+        db.execute(
+            "insert into finding (finding_id, rule, severity, centre, subject, opened_at, state, life, issued_at, updated_at)"
+            " values (%s, 'x', 'red', %s, 'x', %s, 'open', 'rectified', %s, now())",
+            [f"x{number}", CODE, at("11-20 10:00"), at("11-20 10:00")],
+        )
+        db.execute(
+            "insert into finding_step (finding_id, at, step, person, detail) values (%s, %s, 'answered', 'p1', '{}'),"
+            " (%s, %s, 'rectified', 'p1', '{}')",
+            [f"x{number}", at("11-20 10:00"), f"x{number}", at("11-20 11:00")],
+        )
+    late = open_lives(db, ON, late_at=at("11-23 11:10"), limit=3)
+    assert [each.finding.finding_id for each in late] == [card]
+    assert len(open_lives(db, ON, limit=3)) == 3
+    # The command goes by the clock of the machine.
+    db.execute("update finding set issued_at = now() - interval '10 days' where finding_id = %s", [card])
+    db.execute("update finding_step set at = now() - interval '9 days' where finding_id like 'x%'")
+    db.execute("update finding set issued_at = now() - interval '11 days' where finding_id like 'x%'")
+    (tmp_path / "centre.yaml").write_text(json.dumps(ON.model_dump(mode="json", exclude_none=True)), "utf-8")
+    monkeypatch.setenv("MINGJING_DATABASE", database)
+    monkeypatch.setenv("MINGJING_CENTRE", str(tmp_path / "centre.yaml"))
+    with pytest.raises(SystemExit) as ended:
+        main(["finding", "list", "--late", "--limit", "3", "--data", str(tmp_path)])
+    assert ended.value.code == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said] == [card]
+    assert "已催办： 确认" in said[0]
