@@ -51,10 +51,15 @@ _ROLES: Mapping[str, tuple[str, str]] = {
     "before": ("离开前", "last seen"), "first": ("首张空岗", "first of the empty seat"), "sample": ("抽样", "sample"),
     "opened": ("立案时", "when the finding opened"), "last": ("末张空岗", "last of the empty seat"), "back": ("返岗", "back"),
 }  # fmt: skip
+_SEEN: Mapping[str | None, tuple[str, str]] = {
+    "present": ("识别：有人", "seen: somebody"), "absent": ("识别：无人", "seen: nobody"),
+    "unknown": ("识别：不能确定", "seen: cannot tell"), None: ("", ""),
+}  # fmt: skip
 _HEAD = """<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>监察证据</title>
 <style>body{font:15px/1.6 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre{white-space:pre-wrap;font-family:inherit}
 section{border-top:1px solid #999;margin-top:2em}td{padding:0 1em 0 0;vertical-align:top}
-figure{display:inline-block;margin:0 1em 1em 0;max-width:28em;vertical-align:top}figure img{max-width:100%}figcaption{overflow-wrap:anywhere}</style>
+figure{display:inline-block;margin:0 1em 1em 0;max-width:28em;vertical-align:top}figure img{max-width:100%}figcaption{overflow-wrap:anywhere}
+figcaption small{font:11px/1.4 monospace;color:#555}</style>
 """
 
 
@@ -156,10 +161,10 @@ def _pictures(
             at = datetime.fromisoformat(each["taken_at"]).astimezone(centre.zone)
             offset = each["clock_offset_ms"]
             clock = texts["unknown"] if offset is None else texts["offset"].format(seconds=offset / 1000)
-            caption = f"#{row['row']} {_ROLES[each['role']][number]} {at:%Y-%m-%d %H:%M:%S} {row['camera']}/{row['post']} {clock}"
+            caption = f"#{row['row']} {_ROLES[each['role']][number]} {at:%Y-%m-%d %H:%M:%S} {row['camera']}/{row['post']} {_SEEN[each['state']][number]} {clock}"
             name = each["sha256"]
             shown = texts["gone"] if name in gone else f'<img src="{picture_name(name)}" alt="{name}">'
-            yield f"<figure>{shown}<figcaption>{escape(caption)}<br>{name}</figcaption></figure>"
+            yield f"<figure>{shown}<figcaption>{escape(caption)}<br><small>{name}</small></figcaption></figure>"
     for row in answers:
         for role, reason in row["missing"]:
             said = texts["missing"].format(role=_ROLES[role][number], reason=reason)
