@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 import yaml
 
-from camera_adapters.counter_scene import post_polygons
+from camera_adapters.counter_scene import post_polygons, public_polygons
 from domain.errors import SettingsError
 
 TEMPLATE = Path(__file__).with_name("centre.yaml")
@@ -99,12 +99,14 @@ def _real_camera(text: str, windows: Sequence[dict[str, Any]], secrets: Path) ->
 
 def _simulated_camera(number: int, group: Sequence[dict[str, Any]], every: float) -> dict[str, Any]:
     """A drawn counter with a post for each window of the group."""
+    count = len(group)
     posts = [
         {
             "name": window["id"],
             "window": window["id"],
             "polygon": [[round(x, 4), round(y, 4)] for x, y in polygon],
+            "public": [[round(x, 4), round(y, 4)] for x, y in public],
         }
-        for window, polygon in zip(group, post_polygons(len(group)), strict=True)
+        for window, polygon, public in zip(group, post_polygons(count), public_polygons(count), strict=True)
     ]
     return {"id": f"C{number + 1:02d}", "url": "sim://counter", "every": every, "posts": posts}
