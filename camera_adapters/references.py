@@ -177,10 +177,10 @@ def empty_pictures(paths: Sequence[str], base: Path | None = None) -> list[Pictu
 CENTRE_FILE = "centre file"
 
 
-def show_operator_pictures(camera: Camera, watcher: PostWatcher) -> None:
-    """Hands the watcher the pictures that the centre file names as showing a post empty."""
+def show_operator_pictures(camera: Camera, watcher: PostWatcher, base: Path | None = None) -> None:
+    """Hands the watcher the pictures that the centre file names as showing a post empty; paths count from ``base``."""
     for index, post in enumerate(camera.posts):
-        for picture in empty_pictures(post.empty):
+        for picture in empty_pictures(post.empty, base):
             watcher.learn_empty(picture, index, by=CENTRE_FILE)
 
 

@@ -253,7 +253,7 @@ class CameraRunner:
             longest=longest,
             settled=longest,
         )
-        show_operator_pictures(camera, watcher)
+        show_operator_pictures(camera, watcher, self._learned.parent if self._learned else None)
         slot, site = Slot(), site_of(centre.centre.id, camera)
         reader = Reader(
             watched.name,

@@ -30,6 +30,7 @@ from mingjing.camera.calibration_page import render
 from mingjing.camera.calibration_text import as_text
 from mingjing.models import choose_net
 from mingjing.posts_file import read_posts
+from mingjing.settings import Settings
 
 REFUSED = 4
 """Exit status when a post cannot be seen well enough."""
@@ -110,7 +111,7 @@ def calibrate_command(
                 "--accept: name a camera of the centre file (with --recording FILE for a recording of it)"
             )
     else:
-        subject = _of_centre(camera, settings.centre_file, settings.kept_centres, spans)
+        subject = _of_centre(camera, settings, spans)
         address = recording
     wanted = method if subject.centre is None or method != "auto" else subject.centre.presence.method
     choice = choose_net("correlation" if is_simulated(subject.camera) and address is None else wanted)
@@ -164,13 +165,15 @@ def _present(path: Path, index: int, value: Any) -> tuple[tuple[float, float], .
         raise MediaError(f"{path}: posts[{index}].present: must be a list of pairs of numbers") from None
 
 
-def _of_centre(name: str, file: Path, kept: Path, spans: tuple[tuple[float, float], ...]) -> Subject:
+def _of_centre(name: str, settings: Settings, spans: tuple[tuple[float, float], ...]) -> Subject:
     from domain.centre_folder import load_centres
+
+    file = settings.centre_file
 
     code, _, camera_id = name.rpartition("/")
     found = [
         (centre, camera)
-        for key, centre in load_centres(file, kept=kept).items()
+        for key, centre in load_centres(file, kept=settings.kept_centres).items()
         for camera in centre.cameras
         if camera.id == camera_id and code in ("", key)
     ]
@@ -180,7 +183,7 @@ def _of_centre(name: str, file: Path, kept: Path, spans: tuple[tuple[float, floa
         raise SettingsError(f"{file}: several centres have a camera '{name}': name it as CENTRE/{name}")
     centre, camera = found[0]
     posts = [Post(post.name, tuple(post.polygon)) for post in camera.posts]
-    given = [empty_pictures(post.empty) for post in camera.posts]
+    given = [empty_pictures(post.empty, settings.data) for post in camera.posts]
     return Subject(name, camera, posts, [Truth(spans) for _ in posts], given, centre.presence.fresh, centre)
 
 
