@@ -162,7 +162,7 @@ EN: dict[str, str] = {
     "desk_pictures_kept": "Who looked, why and at which pictures is in the evidence chain.",
     "desk_chain": "Evidence chain",
     "desk_chain_what": "Each row holds the hash of the one before; rows are only added. This look of yours is one of them.",
-    "desk_chain_rows": "{n} rows about this finding",
+    "desk_chain_rows": "Rows about this finding: {n}",
     "desk_row": "Row",
     "desk_kind": "Kind",
     "desk_hash": "Hash (SHA-256)",

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,7 +106,13 @@ def test_first_light_comes_within_a_minute(demo):
     assert time.monotonic() - begun < 60
     with urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/healthz", timeout=5) as answer:
         assert json.load(answer)["status"] == "ok"
-    assert f"http://127.0.0.1:{demo.port}/" in demo.output.read_text()
+    said = demo.output.read_text()
+    assert f"http://127.0.0.1:{demo.port}/" in said
+    password = demo.folder / "secrets" / "desk-password"
+    assert password.stat().st_mode & 0o777 == 0o600
+    assert said.count(password.read_text()) == 1
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(f"http://127.0.0.1:{demo.port}/desk/", timeout=5)
 
 
 def test_the_past_arrives_without_a_card_for_the_innocent_or_a_message(demo):

@@ -25,6 +25,8 @@ from domain.findings import Finding
 from mingjing.audit.bundle import read_bundle
 from mingjing.audit.verifying import verify
 from mingjing.cli import main
+from mingjing.demo.centre import TEMPLATE
+from mingjing.demo.command import write_desk_accounts
 from mingjing.desk.wiring import SCORES_KEPT, ScoreShelf, make_desk
 from mingjing.settings import load_settings
 from store import chain
@@ -112,6 +114,26 @@ def test_a_short_password_is_refused_and_a_missing_file_named(files, capsys, mon
     monkeypatch.delenv("MINGJING_DESK_ACCOUNTS_FILE")
     assert run("list") == 2
     assert "MINGJING_DESK_ACCOUNTS_FILE" in capsys.readouterr().err
+
+
+def test_the_demo_opens_the_desk_for_invented_people_with_a_password_of_its_own(tmp_path):
+    passwords = set()
+    for name in ("one", "two"):
+        hidden = tmp_path / name
+        hidden.mkdir()
+        write_desk_accounts(hidden)
+        write_desk_accounts(hidden)
+        password = (hidden / "desk-password").read_text("utf-8")
+        accounts = Accounts(hidden / "desk-accounts")
+        inspector = accounts.get("jiancha")
+        assert inspector is not None
+        assert check_password(password, inspector.hash)
+        assert (hidden / "desk-accounts").stat().st_mode & 0o777 == 0o600
+        passwords.add(password)
+    assert len(passwords) == 2
+    demo = parse_centre(TEMPLATE.read_text("utf-8"))
+    assert "j1" in demo.messages.inspectors
+    assert {account.person for account in accounts.all().values()} <= demo.people_ids
 
 
 # -- what the desk is handed ---------------------------------------------------------------------------------------------

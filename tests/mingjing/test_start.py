@@ -100,6 +100,8 @@ def test_it_takes_events_shows_the_wall_and_stops_cleanly(tmp_path: Path) -> Non
             assert f'mingjing_build_info{{process="{name}"' in shown
         assert answers(f"http://127.0.0.1:{wall}/readyz")
         assert httpx.get(f"http://127.0.0.1:{door}/metrics", timeout=5).status_code == 200
+        desk = httpx.get(f"http://127.0.0.1:{wall}/desk", follow_redirects=True, timeout=5)
+        assert (desk.status_code, "MINGJING_DESK_ACCOUNTS_FILE" in desk.text) == (503, True)
         said_to_systemd = manager.recv(200)
         while b"READY=1" not in said_to_systemd:
             assert said_to_systemd == b"WATCHDOG=1"
