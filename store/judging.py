@@ -45,7 +45,7 @@ class Due:
         return int(self.row["failures"])
 
 
-_CASE = "case_id, settings_id, judged_at, judged_events, ineffective, failures"
+_CASE = "case_id, settings_id, judged_at, judged_events, ineffective, failures, events_from"
 _WINDOW = "window_id, presence, reason, since, seen_at, desk, desk_at, judged_at, failures"
 _SOURCE = "name, kind, source, last_at, state, silent_from, heard_at, judged_at, failures"
 _SUBJECT = "subject, judged_events, judged_at, failures, lost_until"
@@ -250,6 +250,15 @@ def save_cases(connection: Connection, centre: str, answers: Iterable[CaseAnswer
         " promised_due, legal_due) where c.centre = %s and c.case_id = u.case_id",
         [now, *columns, centre],
     )
+
+
+def rest_cases(connection: Connection, centre: str, cases: Sequence[str], now: datetime) -> None:
+    """Cases that nobody can judge any more: they stay as they are."""
+    if cases:
+        connection.execute(
+            "update case_state set look_at = null, judged_at = %s, failures = 0 where centre = %s and case_id = any(%s)",
+            [now, centre, list(cases)],
+        )
 
 
 def save_ineffective(connection: Connection, centre: str, letters: Mapping[str, Sequence[bytes]]) -> None:

@@ -138,6 +138,8 @@ class Clerk:
             judging.save_cases(
                 connection, self._centre, [each.case for each in answers if each.case is not None], now
             )
+            lost = [each.due.name for each in answers if each.case is None]
+            judging.rest_cases(connection, self._centre, lost, now)
         elif kind == "window":
             judging.save_windows(
                 connection,

@@ -25,6 +25,7 @@ from store import judging
 from store.connection import Connection
 from store.dead_letters import Refusal
 from store.findings import Change, Grounds, compare, oldest_open, stored_findings
+from store.ground import EVENT, earliest
 from store.incidents import incidents_since
 from store.judging import Arrival, CaseAnswer, Due
 from store.subjects import WINDOW, SubjectAnswer, events_of_subjects
@@ -76,6 +77,7 @@ class Failed:
 Judged = Answer | Failed
 
 _SOON = timedelta(seconds=1)
+_A_WHILE = timedelta(hours=1)
 #: Incidents that ended longer ago explain no silence any more.
 _INCIDENTS = timedelta(days=2)
 
@@ -91,6 +93,8 @@ class Court:
         self._centres: dict[str, Centre] = {self.settings_id: centre}
         self._families = wanted_families(centre, rules.families)
         self._oversight = Oversight(centre)
+        #: (asked at, moment before which no event is kept).
+        self._floor: tuple[datetime, datetime | None] | None = None
 
     def judge(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
         """``dues`` are of one kind."""
@@ -109,10 +113,22 @@ class Court:
     def _cases(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
         arrivals = judging.events_of_cases(connection, self._code, [due.name for due in dues])
         stored = stored_findings(connection, self._code, {due.subject: None for due in dues})
+        floor = self._kept_from(connection, now)
         return [
-            attempt(due, partial(self._case, connection, due, arrivals[due.name], stored[due.subject], now))
+            # Retention has dropped some of its events: judged by the rest it would be judged wrongly, and what was found stands.
+            Answer(due, None)
+            if floor is not None and due.row["events_from"] is not None and due.row["events_from"] < floor
+            else attempt(
+                due, partial(self._case, connection, due, arrivals[due.name], stored[due.subject], now)
+            )
             for due in dues
         ]
+
+    def _kept_from(self, connection: Connection, now: datetime) -> datetime | None:
+        """The moment before which retention has left no event; asked once an hour, for pieces are months or weeks."""
+        if self._floor is None or not _A_WHILE > now - self._floor[0] >= timedelta(0):
+            self._floor = now, earliest(connection, EVENT)
+        return self._floor[1]
 
     def _case(
         self,

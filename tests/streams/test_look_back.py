@@ -209,3 +209,37 @@ def test_linking_goes_on_where_it_was_after_a_restart(database: str, db: Connect
     while link_slice(db, CODE, linking, size=50) == "more":
         pass
     assert db.execute("select count(*) from subject_event where subject = 'person:p1'").fetchone() == (81,)
+
+
+def test_a_case_whose_events_are_gone_is_judged_no_more(database: str, db: Connection) -> None:
+    if has_timescale(db):
+        pytest.skip("pieces are weeks here; see the native ones")
+    begin = at(DAYS[0], "09:00")
+
+    def event(kind: str, when: datetime, case: str) -> Event:
+        return Event(
+            f"{kind}-{case}", f"case.{kind}", when, "approval", None, when, CODE, "A01", case, "A-001"
+        )
+
+    write_events(db, [event("accepted", begin, "old")], centre=CODE, now=begin)
+    tick(database, begin + timedelta(days=100))
+    later = begin + timedelta(days=500)
+    # Of one case the beginning is lost, of another nothing.
+    write_events(
+        db, [event("received", later, "old"), event("accepted", later, "new")], centre=CODE, now=later
+    )
+    while roll_events(db, later):
+        pass
+    for _ in range(3):
+        apply_retention(db, later, Keep(event=timedelta(days=366)))
+    assert db.execute("select count(*) from event").fetchone() == (2,)
+    now = later + timedelta(days=100)
+    tick(database, now)
+    rows = db.execute(
+        "select case_id, rule, state from finding where case_id is not null and rule in"
+        " ('time_limit.legal', 'time_limit.promised') order by 1, 2"
+    ).fetchall()
+    assert rows == [
+        (case, f"time_limit.{rule}", "open") for case in ("new", "old") for rule in ("legal", "promised")
+    ]
+    assert db.execute("select look_at from case_state where case_id = 'old'").fetchone() == (None,)
