@@ -142,7 +142,11 @@ def main() -> None:
             daemon=True,
         )
         run.start()
-        time.sleep(4)
+        give_up = time.monotonic() + 15
+        while time.monotonic() < give_up and not all(
+            posting.reader.link.up or posting.reader.link.reason for posting in runner.postings
+        ):
+            time.sleep(0.1)
         print(generate_latest(registry).decode())
         print(said)
         print(repr(found), found.model_dump_json())
