@@ -13,6 +13,7 @@ import av
 import av.error
 
 from camera_adapters.addresses import masked, scheme_of
+from camera_adapters.nap import Nap
 from camera_adapters.source import SourceError
 from camera_adapters.view import Scaler, View
 from detectors.presence.picture import Image
@@ -92,8 +93,14 @@ class Media:
         live: bool,
         access: Access = Access(),
         monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self.name = masked(address)
+        # What TCP holds back meanwhile is not lost; of UDP it would be.
+        self._naps = (
+            live and keyframes_only and access.transport == "tcp" and scheme_of(address) in ("rtsp", "rtsps")
+        )
+        self._sleep = sleep
         self._live, self._access, self._monotonic = live, access, monotonic
         # An address of another protocol inside a playlist must not make us read or fetch anything else.
         options = {"protocol_whitelist": "file" if scheme_of(address) == "file" else _LIVE_PROTOCOLS}
@@ -210,6 +217,7 @@ class Media:
         """The stream's packets; of a live one each within the limit, and a picture among them now and then."""
         packets = iter(self._container.demux(self._stream))
         self._shown_at = self._monotonic()
+        nap = Nap(self._monotonic)
         while True:
             asked = self._monotonic()
             packet = next(packets, None)
@@ -222,6 +230,9 @@ class Media:
                     raise SourceError("no_frame", f"{self.name}: sends nothing")
                 if now - self._shown_at > KEYFRAME_TIMEOUT:
                     raise SourceError("undecodable", f"{self.name}: sends no picture that stands by itself")
+                pause = nap.after(packet.size, waited=now - asked) if self._naps else 0.0
+                if pause:
+                    self._sleep(pause)
             yield packet
 
     def _time(self, frame: av.VideoFrame) -> float | None:

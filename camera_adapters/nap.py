@@ -1,0 +1,44 @@
+"""How long a reader may sleep so as to be woken less often.
+
+Of a stream of 25 pictures a second only one in two seconds is decoded, yet each one wakes the thread that reads, several
+times; of a small stream that is most of its cost. Sleeping a little lets a few arrive together. It must not be so long that
+the kernel's buffer is full: then the camera would have to wait, and some hang up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+LONGEST: Final = 0.25
+"""Seconds; a picture may be that much older."""
+SHORTEST: Final = 0.05
+BUFFER: Final = 16_384
+"""Bytes that may arrive in a sleep: a quarter of what a connection may have under way before the reader takes any."""
+_SPAN: Final = 4.0
+"""Seconds over which the rate is measured."""
+
+
+class Nap:
+    """Tells after each packet how long to sleep. Pure but for the clock it is given."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._began, self._bytes = monotonic(), 0
+        self._rate: float | None = None
+
+    def after(self, size: int, *, waited: float) -> float:
+        """Seconds to sleep; 0 while packets lie ready, and until the rate is known.
+
+        Args:
+            size: bytes of the packet. waited: seconds until it was there.
+        """
+        self._bytes += size
+        span = self._monotonic() - self._began
+        if span >= _SPAN:
+            self._rate = self._bytes / span
+            self._began, self._bytes = self._monotonic(), 0
+        if self._rate is None or waited < 0.002:
+            return 0.0
+        pause = min(LONGEST, BUFFER / max(self._rate, 1.0))
+        return pause if pause >= SHORTEST else 0.0
