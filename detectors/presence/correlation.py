@@ -23,6 +23,8 @@ SURE = 0.20
 """Share of the post from which no shape is asked for: no shadow's edge covers so much."""
 HEAD, NO_HEAD = 0.03, 0.04
 """Share of the post in things as thick as a head: from HEAD on it may be somebody; above NO_HEAD it is not called empty."""
+STIRS = 0.03
+"""A post in which something moves is called empty only up to this share: clothes may look like the wall, but they move."""
 MOTION_LEVELS, MOTION_SHARE, MOTION_NOISE = 4.0, 0.015, 5.0
 """Something moves where more than MOTION_SHARE of a post changes by that many grey levels and that many times its noise."""
 MOTION_LAG = 0.4
@@ -120,7 +122,7 @@ class EmptyPostCorrelation:
             return self._occupied(view, best.share, moved, t)
         view.occupied, view.came_at, view.looked_at = False, None, t
         view.occupied_looks.clear()
-        if best.share <= limits.leave and best.thick <= NO_HEAD:
+        if best.share <= (STIRS if moved else limits.leave) and best.thick <= NO_HEAD:
             self._follow(view, cut, moved, t)
             return Look(False, best.share)
         # Much too much for an empty post, too little or too thin for a person: the edge of a shadow, a bag, a sleeve.
