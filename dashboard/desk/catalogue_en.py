@@ -84,6 +84,7 @@ EN: dict[str, str] = {
     "desk_family_immediate": "Immediate cases",
     "desk_family_licence": "Electronic licences",
     "desk_family_lower_review": "Lower review",
+    "desk_family_manual": "Manual findings",
     "desk_family_parallel": "Parallel handling",
     "desk_family_pre_acceptance": "Online pre-acceptance",
     "desk_family_procedure": "Procedure",

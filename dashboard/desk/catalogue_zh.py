@@ -86,6 +86,7 @@ ZH: dict[str, str] = {
     "desk_family_immediate": "即办件",
     "desk_family_licence": "电子证照",
     "desk_family_lower_review": "下级初审",
+    "desk_family_manual": "人工发现",
     "desk_family_parallel": "并联审批",
     "desk_family_pre_acceptance": "网上预受理",
     "desk_family_procedure": "办理程序",

@@ -166,7 +166,7 @@ def _filters(visit: Visit, view: str) -> Markup:
     every = ("", words("desk_every"))
     own = visit.own_windows
     windows = [each for each in centre.windows if visit.account.sees_all or each.id in own]
-    families = sorted({rule.partition(".")[0] for rule in NAMES})
+    families = sorted({rule.partition(".")[0] for rule in (*NAMES, *MANUAL)})
     rules = [(f"{family}.", words("desk_family", name=family_words(family, visit))) for family in families]
     rules += [(rule, rule_words(rule, words)) for rule in (*NAMES, *MANUAL)]
     fields: list[Node] = [
