@@ -113,22 +113,33 @@ class Court:
     def _cases(self, connection: Connection, dues: Sequence[Due], now: datetime) -> list[Judged]:
         arrivals = judging.events_of_cases(connection, self._code, [due.name for due in dues])
         stored = stored_findings(connection, self._code, {due.subject: None for due in dues})
-        floor = self._kept_from(connection, now)
+        lost = self._lost(connection, dues, now)
         return [
-            # Retention has dropped some of its events: judged by the rest it would be judged wrongly, and what was found stands.
+            # Judged by what is left it would be judged wrongly, and what was found stands.
             Answer(due, None)
-            if floor is not None and due.row["events_from"] is not None and due.row["events_from"] < floor
+            if due.name in lost
             else attempt(
                 due, partial(self._case, connection, due, arrivals[due.name], stored[due.subject], now)
             )
             for due in dues
         ]
 
-    def _kept_from(self, connection: Connection, now: datetime) -> datetime | None:
-        """The moment before which retention has left no event; asked once an hour, for pieces are months or weeks."""
+    def _lost(self, connection: Connection, dues: Sequence[Due], now: datetime) -> frozenset[str]:
+        """Cases of whose events retention has dropped some."""
         if self._floor is None or not _A_WHILE > now - self._floor[0] >= timedelta(0):
             self._floor = now, earliest(connection, EVENT)
-        return self._floor[1]
+        for _ in range(2):
+            floor = self._floor[1]
+            found = frozenset(
+                due.name
+                for due in dues
+                if floor is not None and due.row["events_from"] is not None and due.row["events_from"] < floor
+            )
+            if not found:
+                break
+            # Asked again before anybody is left alone: a clock that was set back brings events of before.
+            self._floor = now, earliest(connection, EVENT)
+        return found
 
     def _case(
         self,

@@ -243,3 +243,18 @@ def test_a_case_whose_events_are_gone_is_judged_no_more(database: str, db: Conne
         (case, f"time_limit.{rule}", "open") for case in ("new", "old") for rule in ("legal", "promised")
     ]
     assert db.execute("select look_at from case_state where case_id = 'old'").fetchone() == (None,)
+
+
+def test_a_clock_that_is_set_back_makes_no_case_lost(database: str, db: Connection) -> None:
+    def accepted(when: datetime, case: str) -> Event:
+        return Event(f"e-{case}", "case.accepted", when, "approval", None, when, CODE, "A01", case, "A-001")
+
+    loop = RuleLoop(database, ON, FakeClock(at(DAYS[60], "09:00")))
+    for days, case in ((60, "now"), (0, "before")):
+        write_events(db, [accepted(at(DAYS[days], "09:00"), case)], centre=CODE, now=at(DAYS[days], "09:00"))
+        loop.tick(at(DAYS[60], "10:00"))
+    loop.close()
+    assert db.execute("select case_id, status from case_state order by 1").fetchall() == [
+        ("before", "accepted"),
+        ("now", "accepted"),
+    ]
