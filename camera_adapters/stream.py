@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 from camera_adapters.media import Access, Media
 from camera_adapters.source import Frame
 from camera_adapters.view import LazyFrame
 from domain.clock import Clock
+
+
+WALL_CLOCK = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
+"""A sender without a clock may count from when it was started (RFC 3550, 6.4.1): that says nothing of the time."""
 
 
 class StreamSource:
@@ -50,7 +55,7 @@ class StreamSource:
         assert self._media is not None
         for view, _, keyframe, captured in self._media.views():
             now = self._clock.now()
-            if captured is not None:
+            if captured is not None and captured >= WALL_CLOCK:
                 self._offset = captured - now.timestamp()
             yield LazyFrame(view, self._monotonic(), now, keyframe)
 

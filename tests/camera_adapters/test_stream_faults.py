@@ -142,6 +142,16 @@ def test_a_clock_that_jumps_is_followed_and_moves_no_picture(units):
     assert max(b.taken_at - a.taken_at for a, b in pairwise(frames)).total_seconds() < 2
 
 
+def test_a_sender_that_counts_from_its_start_does_not_tell_the_time(units):
+    with FakeCamera(units, fps=50, ahead=60.0 - time.time()) as camera:
+        source = stream(camera)
+        frames = source.frames()
+        for _ in range(6):
+            next(frames)
+        assert source.clock_offset() is None
+        source.close()
+
+
 def test_without_sender_reports_the_clock_is_not_known(units):
     with FakeCamera(units, fps=200) as camera:
         source = stream(camera)
