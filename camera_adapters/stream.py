@@ -11,7 +11,6 @@ from camera_adapters.source import Frame
 from camera_adapters.view import LazyFrame
 from domain.clock import Clock
 
-
 WALL_CLOCK = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 """A sender without a clock may count from when it was started (RFC 3550, 6.4.1): that says nothing of the time."""
 
