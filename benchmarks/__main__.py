@@ -55,6 +55,8 @@ PARTS = (
          (("--cases", 100_000),), once=True),
     Part("province", "province_cost", "A province: a round of the rules and the wall of all centres", once=True),
     Part("presence", "presence_table", "Presence: how often each way of seeing is right", once=True),
+    Part("cameras", "camera_cost", "A camera's whole path beside decoding its pictures and nothing else",
+         (("--cameras", 4),), ("--seconds", "20")),
     Part("decoding", "decode_cost", "Decoding keyframes beside decoding everything", once=True),
 )  # fmt: skip
 
