@@ -20,6 +20,8 @@ from domain.pictures import Kept, Part, Role, Want
 from store import chain
 from store.connection import Connection
 
+#: What has to be there of each part, or has a reason.
+ROLES: Mapping[Part, tuple[Role, ...]] = {"begin": ("before", "first", "opened"), "end": ("last", "back")}
 LINKED, MISSING = "picture.linked", "picture.missing"
 #: Findings that rest on pictures.
 RULES = ("absence.", "staffing.short")
@@ -63,6 +65,9 @@ def want_pictures(
     Args:
         changes: each finding as it is now, and ``opened | closed | reopened | revoked | amended``.
     """
+    keeping = {
+        camera.id for camera in centre.cameras if camera.evidence is None or camera.evidence.keep != "none"
+    }
     for finding, change in changes:
         if not finding.rule.startswith(RULES) or finding.window is None:
             continue
@@ -74,7 +79,7 @@ def want_pictures(
             _cancel(connection, finding.finding_id, part="end")
         for camera, post in posts:
             for want in wants_of(finding, camera, post):
-                _write(connection, want, now, now + give_up)
+                _write(connection, want, now, now + give_up, kept=camera in keeping)
 
 
 def wants_of(finding: Finding, camera: str, post: str) -> list[Want]:
@@ -105,7 +110,7 @@ def wants_of(finding: Finding, camera: str, post: str) -> list[Want]:
 
 
 def _posts(centre: Centre, finding: Finding) -> list[tuple[str, str]]:
-    """(camera, post) of the finding: of the one it names, else of all that watch its window and keep pictures."""
+    """(camera, post) of the finding: of the one it names, else of all that watch its window."""
     named = finding.explain.get("post")
     return [
         (camera.id, post.name)
@@ -115,14 +120,17 @@ def _posts(centre: Centre, finding: Finding) -> list[tuple[str, str]]:
     ]
 
 
-def _write(connection: Connection, want: Want, now: datetime, give_up_at: datetime) -> None:
+def _write(connection: Connection, want: Want, now: datetime, give_up_at: datetime, *, kept: bool) -> None:
+    # Of a camera that keeps none nobody is asked; the finding says so.
+    missing = [] if kept else [[role, "keep_none"] for role in ROLES[want.part]]
     connection.execute(
         "insert into picture_wanted as old (finding_id, camera, post, part, centre, since, opened_at, until, over, ended_by,"
-        " asked_at, not_before, give_up_at)"
+        " asked_at, not_before, give_up_at, state, missing)"
         " values (%(finding)s, %(camera)s, %(post)s, %(part)s, %(centre)s, %(since)s, %(opened_at)s, %(until)s, %(over)s,"
-        " %(ended_by)s, %(now)s, %(not_before)s, %(give_up_at)s)"
+        " %(ended_by)s, %(now)s, %(not_before)s, %(give_up_at)s, %(state)s, %(missing)s::jsonb)"
         " on conflict (finding_id, camera, post, part) do update set since = excluded.since, until = excluded.until,"
-        " over = excluded.over, ended_by = excluded.ended_by, state = 'wanted', asked_at = excluded.asked_at,"
+        " over = excluded.over, ended_by = excluded.ended_by, state = excluded.state, missing = excluded.missing,"
+        " asked_at = excluded.asked_at,"
         " not_before = excluded.not_before, give_up_at = excluded.give_up_at, attempts = 0, tried_by = '{}'"
         # The same question again is answered already; one that was cancelled is asked anew.
         " where old.state = 'cancelled' or (old.since, old.until, old.over, old.ended_by)"
@@ -131,14 +139,14 @@ def _write(connection: Connection, want: Want, now: datetime, give_up_at: dateti
             "finding": want.finding_id, "camera": want.camera, "post": want.post, "part": want.part, "centre": want.centre,
             "since": want.since, "opened_at": want.opened_at, "until": want.until, "over": want.over,
             "ended_by": want.ended_by, "now": now, "not_before": now + SETTLE if want.part == "end" else now,
-            "give_up_at": give_up_at,
+            "give_up_at": give_up_at, "state": "wanted" if kept else "cancelled", "missing": json.dumps(missing),
         },
     )  # fmt: skip
 
 
 def _cancel(connection: Connection, finding: str, part: Part | None = None) -> None:
     connection.execute(
-        "update picture_wanted set state = 'cancelled' where finding_id = %s and state = 'wanted'"
+        "update picture_wanted set state = 'cancelled', missing = '[]' where finding_id = %s and state = 'wanted'"
         " and part = coalesce(%s, part)",
         [finding, part],
     )
@@ -197,7 +205,6 @@ def answer(
 def postpone(connection: Connection, wanted: Wanted, reason: str, me: str, now: datetime) -> None:
     """Nothing is known here of that time: perhaps another machine has it, or this one will."""
     want, wait = wanted.want, min(LAST_WAIT, FIRST_WAIT * 2 ** min(wanted.attempts, 10))
-    roles = ["before", "first", "opened"] if want.part == "begin" else ["last", "back"]
     # Every machine is asked once in a wait; the next wait begins when one comes that has been asked.
     connection.execute(
         "update picture_wanted set missing = %(missing)s::jsonb,"
@@ -206,7 +213,7 @@ def postpone(connection: Connection, wanted: Wanted, reason: str, me: str, now: 
         " tried_by = case when %(me)s = any(tried_by) then array[%(me)s] else tried_by || %(me)s::text end"
         " where finding_id = %(finding)s and camera = %(camera)s and post = %(post)s and part = %(part)s",
         {
-            "missing": json.dumps([[role, reason] for role in roles]), "me": me, "later": now + wait,
+            "missing": json.dumps([[role, reason] for role in ROLES[want.part]]), "me": me, "later": now + wait,
             "finding": want.finding_id, "camera": want.camera, "post": want.post, "part": want.part,
         },
     )  # fmt: skip
@@ -219,7 +226,7 @@ def give_up(connection: Connection, now: datetime, limit: int = 500) -> int:
     """
     with connection.transaction():
         connection.execute(
-            "update picture_wanted w set state = 'cancelled' from finding f"
+            "update picture_wanted w set state = 'cancelled', missing = '[]' from finding f"
             " where f.finding_id = w.finding_id and w.state = 'wanted' and f.state = 'revoked'"
         )
         rows = connection.execute(

@@ -30,6 +30,7 @@ ROLES = {
 REASONS = {
     "no_loop": "无录像记录 no machine has pictures of that time (yet)",
     "not_kept": "未留存 pictures stopped then: process or disk",
+    "keep_none": "按设置不留存 not kept: the centre file says so",
     "disk": "磁盘已满 no room on the disk",
     "damaged": "文件已损 the file was damaged",
     "moved": "镜头移位，未留存 the camera had been moved; nothing was kept",

@@ -15,7 +15,7 @@ from domain.centre import Centre
 from domain.chain import Checker
 from domain.errors import InputError, StoreError
 from domain.findings import Finding
-from domain.pictures import Kept
+from domain.pictures import Kept, PictureSettings
 from store import chain
 from store.connection import Connection, connect
 from store.findings import Change, Said, write_said
@@ -126,6 +126,21 @@ def test_every_post_that_watches_the_window_is_asked_once(db: Connection) -> Non
     say(db, absence(2, rule="time_limit.legal"))
     say(db, absence(3, window=None))
     assert len(wants(db)) == 2, "other findings rest on no picture"
+
+
+def test_a_camera_that_keeps_none_is_not_asked_and_the_finding_says_so(db: Connection) -> None:
+    first, second = HALL.cameras
+    silent = HALL.model_copy(
+        update={"cameras": [first.model_copy(update={"evidence": PictureSettings(keep="none")}), second]}
+    )
+    with db.transaction():
+        write_said(db, [Said("window:A01", [Change("opened", absence())])], at(10))
+        want_pictures(db, silent, [(absence(), "opened")], at(10))
+        want_pictures(db, silent, [(absence(), "amended")], at(10))
+    assert wants(db) == [("C1", "left", "begin", "cancelled"), ("C2", "above", "begin", "wanted")]
+    found = pictures_of(db, "f1")
+    assert {(each.camera, each.reason) for each in found.missing} == {("C1", "keep_none")}
+    assert found.waiting == 1
 
 
 def test_the_end_is_asked_for_when_it_is_over_and_what_came_back_is_on_the_disk(db: Connection) -> None:
