@@ -31,7 +31,7 @@ BATCH = 50
 #: How long one that cannot be looked at waits.
 PUSH_AHEAD = timedelta(hours=1)
 _TICK = timedelta(microseconds=1)
-LATE = "finding.late"
+LATE = "answer.late"
 
 
 def remind_nobody(_connection: Connection, _finding: Finding, _late: Pending, _now: datetime) -> None:

@@ -171,7 +171,7 @@ EN: dict[str, str] = {
     "desk_kind_finding.amended": "amended",
     "desk_kind_finding.closed": "cause ended",
     "desk_kind_finding.reopened": "stands again",
-    "desk_kind_finding.late": "answer late",
+    "desk_kind_answer.late": "answer late",
     "desk_kind_finding.revoked": "revoked (late data)",
     "desk_kind_act.acknowledged": "acknowledged",
     "desk_kind_act.answered": "answered",

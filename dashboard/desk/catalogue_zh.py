@@ -174,7 +174,7 @@ ZH: dict[str, str] = {
     "desk_kind_finding.amended": "更正",
     "desk_kind_finding.closed": "事由结束",
     "desk_kind_finding.reopened": "恢复",
-    "desk_kind_finding.late": "逾期未办",
+    "desk_kind_answer.late": "逾期未办",
     "desk_kind_finding.revoked": "撤销（后到的数据）",
     "desk_kind_act.acknowledged": "确认",
     "desk_kind_act.answered": "反馈",

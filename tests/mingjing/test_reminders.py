@@ -16,6 +16,8 @@ from alerts.planner import Planner
 from domain.centre import Centre
 from domain.clock import FakeClock
 from domain.events import Event
+from mingjing.audit.exporting import Selection, export
+from mingjing.audit.verifying import verify
 from mingjing.cli import main
 from store import chain
 from store.connection import Connection, connect
@@ -97,6 +99,10 @@ def test_one_hour_to_say_seen_a_day_to_answer_each_told_once(database: str, db: 
     # It stands in the chain, and is no act: what an inspector saw is still what there is.
     rows = [row for row in chain.read(db, CODE) if row.kind == reminding.LATE]
     assert ['"step":"acknowledge"' in row.body for row in rows] == [True, False]
+    made = export(db, ON, Selection(finding=the_card(db)), at("11-30 10:00"), by="p4")
+    checked = verify(made)
+    assert checked.broken is None
+    assert b"answer.late" in made
     assert db.execute("select count(*) from finding_step where step like '%late%'").fetchone() == (0,)
     assert db.execute(
         "select remind_at, reminded from finding where rule = 'time_limit.legal'"
