@@ -30,7 +30,7 @@ MOTION_LEVELS, MOTION_SHARE, MOTION_NOISE = 4.0, 0.015, 5.0
 MOTION_LAG = 0.4
 OBJECT_SPAN, OBJECT_LOOKS, OBJECT_MOVES = 90.0, 20, 3
 """What has moved in fewer than 3 of at least 20 looks over 90 s is a thing, not a person."""
-STILL_SPAN, ARRIVING = 10.0, 2.0
+STILL_SPAN, STILL_LOOKS, ARRIVING = 10.0, 5, 2.0
 """What has not moved at all for so long may be a thing (a chair that was turned, a bag); ARRIVING seconds for putting it down."""
 PASSING = 0.6
 """Seconds for which somebody who has just appeared may be only walking through; looks that are further apart do not ask."""
@@ -51,6 +51,7 @@ class _View:
     occupied_looks: deque[tuple[float, bool]] = field(default_factory=deque)
     came_at: float | None = None
     moved_at: float = 0.0
+    still_looks: int = 0
     looked_at: float | None = None
     quiet_since: float | None = None
     adapted_at: float = 0.0
@@ -137,9 +138,11 @@ class EmptyPostCorrelation:
         looks.append((t, moved))
         if view.came_at is not None and t - view.came_at < PASSING:
             return Look(None, score, "passing")
+        view.still_looks += 1
         if moved or len(looks) == 1:
-            view.moved_at = t
-        if t - looks[0][0] >= STILL_SPAN + ARRIVING and t - view.moved_at >= STILL_SPAN:
+            view.moved_at, view.still_looks = t, 0
+        still = t - view.moved_at >= STILL_SPAN and view.still_looks >= STILL_LOOKS
+        if still and t - looks[0][0] >= STILL_SPAN + ARRIVING:
             return Look(None, score, "object")
         while len(looks) > OBJECT_LOOKS and looks[1][0] <= t - OBJECT_SPAN:
             looks.popleft()

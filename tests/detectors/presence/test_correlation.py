@@ -172,6 +172,22 @@ def test_a_thing_left_on_the_post_becomes_an_object_not_a_person():
     assert (found[-1].seen, found[-1].reason) == (None, "object")
 
 
+def test_slow_looks_do_not_make_a_thing_of_somebody_at_once():
+    images = [noisy(with_somebody(room(), 0.5, (0, 0, 0, 2)[i % 4]), i, 1.0) for i in range(24)]
+    assert {look.seen for look in looks(knowing(), images, every=15.0)} == {True}
+
+
+def test_what_stirs_a_little_is_not_called_empty():
+    eyes = knowing()
+    looks(eyes, [noisy(room(), i, 1.0) for i in range(4)])
+    sleeve = [room() for _ in range(8)]
+    for i, image in enumerate(sleeve):
+        cv2.circle(image, (250 + 6 * (i % 4), 200 + 9 * (i % 3)), 30, (90, 140, 60), -1)
+    found = looks(eyes, [noisy(image, i, 1.0) for i, image in enumerate(sleeve)], start=2.0)
+    assert [look.reason for look in found] == ["low_score"] * 8
+    assert max(look.score for look in found) < 0.08  # unmoved it would be nothing
+
+
 def test_somebody_who_moves_stays_a_person():
     found = looks(knowing(), [noisy(with_somebody(room(), 0.5, i), i, 1.0) for i in range(60)], every=2.0)
     assert {look.seen for look in found} == {True}
