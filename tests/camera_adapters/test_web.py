@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -11,9 +13,12 @@ import pytest
 from camera_adapters.snapshot import SnapshotSource
 from camera_adapters.source import SourceError
 from camera_adapters.web import WebCamera
+from detectors.presence.watcher import PostWatcher
 from domain.clock import Clock
+from mingjing.watch_live import watch_live
 from tests.camera_adapters.certificates import certificate, other_certificate  # noqa: F401
 from tests.camera_adapters.fake_http import Http, jpeg_of, send, with_digest
+from tests.detectors.presence.scenes import POST, noisy, room
 
 CLOCK = Clock()
 
@@ -184,3 +189,36 @@ def test_a_stream_of_pictures_where_one_was_expected_names_the_remedy():
 
     with Http(behave) as server, pytest.raises(SourceError, match="kind: mjpeg"):
         one(source(server.url))
+
+
+class Hurried(threading.Event):
+    """Ten seconds of looks in one."""
+
+    def wait(self, timeout=None):
+        return super().wait(None if timeout is None else timeout / 10)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_the_same_picture_for_too_long_says_nothing(frozen):
+    asked = itertools.count()
+    first = jpeg_of(room())
+
+    def behave(handler):
+        send(handler, first if frozen else jpeg_of(noisy(room(), next(asked))))
+
+    def hurried():
+        return time.monotonic() * 10
+
+    stop = Hurried()
+    with Http(behave) as server:
+        camera = SnapshotSource(
+            lambda: WebCamera(server.url, CLOCK), CLOCK, every=0.5, wait=stop.wait, monotonic=hurried
+        )
+        watcher = PostWatcher([POST], None, window=1.0, period=0.5)
+        ticks = watch_live(
+            server.url, watcher, period=0.5, stop=stop, monotonic=hurried, make_source=lambda: camera
+        )
+        reasons = [tick.states[0].reason for tick in itertools.islice(ticks, 40)]
+        stop.set()
+    assert (reasons[-1] == "frozen") == frozen
+    assert ("frozen" in reasons) == frozen
