@@ -1,4 +1,4 @@
-"""A person says "received" by the link in a message; checked against the finding's state at the click.
+"""A person says "received" by the link in a message or by sending a word back; checked against the finding's state at the click.
 
 Acknowledging never changes what a finding is: one that was revoked stays revoked, one that is closed stays closed.
 """
@@ -81,44 +81,58 @@ Look = Waiting | AlreadyDone | Expired | Revoked | Unknown
 _SELECT = """
 select o.message_id, o.finding_id, o.person, o.template, o.params, o.created_at, o.acknowledged_at, o.ack_expires_at,
        f.state, f.acknowledged_at as finding_acknowledged_at, f.centre, f.subject
-from outbox o join finding f on f.finding_id = o.finding_id where o.ack_token = %s
+from outbox o join finding f on f.finding_id = o.finding_id where
 """
+_BY_TOKEN, _BY_MESSAGE = " o.ack_token = %s", " o.message_id = %s"
 
 
 def look(connection: Connection, token: str, now: datetime) -> Look:
     """What a link is good for; changes nothing (previews of links look, too)."""
-    row = _row(connection, token, _SELECT)
+    row = _row(connection, _BY_TOKEN, token_digest(token))
     return Unknown() if row is None else _judge(row, now)
 
 
 def acknowledge(connection: Connection, token: str, now: datetime) -> Outcome:
-    """Takes the acknowledgement, once, in one transaction of its own (or the caller's).
+    """Takes the acknowledgement by a link, once, in one transaction of its own (or the caller's).
 
     Args:
         now: the system's clock.
     """
+    return _take(connection, _BY_TOKEN, token_digest(token), now, {"by": "link"})
+
+
+def acknowledge_reply(connection: Connection, message_id: int, now: datetime, text: str) -> Outcome:
+    """The same by what a person sent back; how old a message may be for that is the caller's to say."""
+    return _take(connection, _BY_MESSAGE, message_id, now, {"by": "reply", "text": text})
+
+
+def _take(
+    connection: Connection, which: str, value: str | int, now: datetime, how: dict[str, Any]
+) -> Outcome:
     with connection.transaction():
-        first = _row(connection, token, _SELECT)
+        first = _row(connection, which, value)
         if first is None:
             return Unknown()
         # The finding first, then the message: the order in which a revocation takes them.
         connection.execute("select 1 from finding where finding_id = %s for update", (first["finding_id"],))
-        row = _row(connection, token, _SELECT + " for update of o")
+        row = _row(connection, which + " for update of o", value)
         if row is None:
             return Unknown()
-        judged = _judge(row, now)
+        judged = _judge(row, now, expires=which == _BY_TOKEN)
         if not isinstance(judged, Waiting):
             return judged
-        _write(connection, row, now)
+        _write(connection, row, now, how)
         return Acknowledged(judged.notice, now, first=row["finding_acknowledged_at"] is None)
 
 
-def _row(connection: Connection, token: str, query: str) -> dict[str, Any] | None:
+def _row(connection: Connection, which: str, value: str | int) -> dict[str, Any] | None:
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, (token_digest(token),)).fetchone()
+        return cursor.execute(_SELECT + which, (value,)).fetchone()
 
 
-def _judge(row: dict[str, Any], now: datetime) -> Waiting | AlreadyDone | Expired | Revoked:
+def _judge(
+    row: dict[str, Any], now: datetime, *, expires: bool = True
+) -> Waiting | AlreadyDone | Expired | Revoked:
     notice = Notice(
         row["finding_id"], row["person"], row["template"], row["params"], row["state"], row["created_at"]
     )
@@ -126,14 +140,14 @@ def _judge(row: dict[str, Any], now: datetime) -> Waiting | AlreadyDone | Expire
         return Revoked(notice)
     if row["acknowledged_at"] is not None:
         return AlreadyDone(notice, row["acknowledged_at"])
-    if now > row["ack_expires_at"]:
+    if expires and now > row["ack_expires_at"]:
         return Expired(notice, row["ack_expires_at"])
     return Waiting(notice, row["ack_expires_at"])
 
 
-def _write(connection: Connection, row: dict[str, Any], now: datetime) -> None:
+def _write(connection: Connection, row: dict[str, Any], now: datetime, how: dict[str, Any]) -> None:
     finding, person = row["finding_id"], row["person"]
-    detail = {"by": "link", "message": row["message_id"], "state": row["state"]}
+    detail = {**how, "message": row["message_id"], "state": row["state"]}
     connection.execute(
         "update outbox set acknowledged_at = %s where message_id = %s", (now, row["message_id"])
     )

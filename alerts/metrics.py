@@ -20,6 +20,8 @@ SECONDS = Histogram(
     ["channel"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+#: fate: delivered | undelivered | unknown, each counted once a message; unmatched (belongs to no message known so far)
+RECEIPTS = Counter("mingjing_receipts", "What gateways said became of messages", ["channel", "fate"])
 
 # What is held back on purpose (a correction, a pause the gateway asked for) is not late before its moment.
 _WAITING = """
@@ -29,9 +31,14 @@ select channel, count(*)::float8, count(*) filter (where state = 'leased')::floa
 from outbox where state in ('ready', 'leased') group by channel
 """
 
+_FATES = """
+select channel, state, count(*)::float8 from outbox
+where handed_at > now() - interval '1 day' and state in ('sent', 'delivered', 'undelivered', 'unknown') group by 1, 2
+"""
+
 
 def outbox_families(connection: Connection) -> Iterator[Metric]:
-    """Messages that are neither sent nor given up, by channel."""
+    """Messages that wait, by channel, and what became of those of the last day."""
     waiting = GaugeMetricFamily("mingjing_outbox_waiting", "Messages not yet handed over", labels=["channel"])
     leased = GaugeMetricFamily(
         "mingjing_outbox_leased", "Of these, in the hands of a sender", labels=["channel"]
@@ -45,4 +52,11 @@ def outbox_families(connection: Connection) -> Iterator[Metric]:
         waiting.add_metric([channel], count)
         leased.add_metric([channel], held)
         oldest.add_metric([channel], max(waited, 0.0))
-    yield from (waiting, leased, oldest)
+    fates = GaugeMetricFamily(
+        "mingjing_outbox_day",
+        "Messages handed over within 24 real hours, by what became of them",
+        labels=["channel", "state"],
+    )
+    for channel, state, count in connection.execute(_FATES):
+        fates.add_metric([channel, state], count)
+    yield from (waiting, leased, oldest, fates)

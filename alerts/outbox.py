@@ -1,11 +1,12 @@
-"""The outbox table: written with the finding, leased, confirmed. Every statement that touches it is here.
+"""The outbox table: written with the finding, leased, confirmed. Every statement that touches it is here, but for what comes
+after: receipts and replies (:mod:`alerts.receipts`, :mod:`alerts.replies`).
 
 Two clocks, never mixed: when to try, how long a lease holds and when to give up are real seconds, counted by the
 database (the gateway is real, and all senders share one clock); when a message was written, sent or acknowledged
 is the system's clock, which a demo runs faster.
 
-States: ready → leased → sent → delivered; dead = given up, with the reason; skipped = never meant to be sent, with
-the reason. A lease is committed before the message is sent. Whoever confirms must still hold it: ``attempts`` is the
+States: ready → leased → sent → delivered | undelivered | unknown, which receipts decide; dead = given up, with the reason;
+skipped = never meant to be sent, with the reason. A lease is committed before the message is sent. Whoever confirms must still hold it: ``attempts`` is the
 fence, since every new lease counts it up.
 """
 
@@ -162,7 +163,7 @@ def told_recipients(connection: Connection, finding_id: str, *, waiting: bool = 
         select person, phone from (
             select distinct on (person) person, phone, template, message_id from outbox
             where finding_id = %(finding)s
-              and (state in ('leased', 'sent', 'delivered') or last_error like %(unclear)s
+              and (state in ('leased', 'sent', 'delivered', 'undelivered', 'unknown') or last_error like %(unclear)s
                    or (state = 'ready' and (%(waiting)s or template = %(correction)s)))
             order by person, message_id desc) newest
         where template <> %(correction)s order by message_id
@@ -200,15 +201,32 @@ def _held(message: Leased) -> dict[str, Any]:
 
 
 def confirm(
-    connection: Connection, message: Leased, *, provider_id: str | None, at: datetime, delivered: bool
+    connection: Connection,
+    message: Leased,
+    *,
+    provider_id: str | None,
+    at: datetime,
+    delivered: bool,
+    ask_after: float | None = None,
 ) -> bool:
-    """The gateway has it. False: the lease was lost, and the row is left to who holds it now."""
+    """The gateway has it. False: the lease was lost, and the row is left to who holds it now.
+
+    Args:
+        ask_after: real seconds after which somebody asks, if no receipt has come; None: none is expected.
+    """
     state = "delivered" if delivered else "sent"
-    values = {"state": state, "provider": provider_id, "at": at, "done": at if delivered else None}
+    values: dict[str, Any] = {
+        "state": state,
+        "provider": provider_id,
+        "at": at,
+        "done": at if delivered else None,
+    }
+    values["patience"] = None if ask_after is None or delivered else timedelta(seconds=ask_after)
     with connection.transaction():
         row = connection.execute(
             f"""
             update outbox set state = %(state)s, provider_id = %(provider)s, sent_at = %(at)s, delivered_at = %(done)s,
+                              handed_at = clock_timestamp(), ask_at = clock_timestamp() + %(patience)s::interval,
                               leased_by = null, leased_until = null, last_error = null, reason = null
             where {_HELD} returning centre, person
             """,

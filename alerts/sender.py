@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from alerts import metrics, outbox
+from alerts import metrics, outbox, receipts
 from alerts.hooks.base import CanQuery, Handed, Hook, UnclearSendError
 from alerts.links import AckLinks, mask_tokens
 from alerts.messages import Outgoing, message_values, render_text
@@ -41,6 +41,8 @@ class SenderSettings:
         waits: pauses after the first, second, … failure; the last one is repeated.
         jitter: share by which a pause may be longer, so that a thousand failed messages do not come back at once.
         max_tries: then the message is dead. Together with the waits, about a day.
+        patience: how long a receipt may take before the gateway is asked; then the message's fate is unknown.
+        rounds: pauses between two rounds of fetching receipts and asking for late ones.
     """
 
     workers: int = 4
@@ -50,6 +52,8 @@ class SenderSettings:
     max_tries: int = 60
     poll: float = 1.0
     heartbeat: float = 5.0
+    patience: float = 1800.0
+    rounds: float = 30.0
     language: str = "zh-CN"
 
 
@@ -186,7 +190,7 @@ class Sender:
 
     def _deliver(self, hook: Hook, message: Leased) -> Handed:
         """In a thread of its channel; touches no database."""
-        outgoing = self._outgoing(message)
+        outgoing = self.outgoing(message)
         if message.in_doubt and (known := _ask(hook, outgoing)) is not None:
             return known
         if message.obsolete:
@@ -195,7 +199,12 @@ class Sender:
         with metrics.SECONDS.labels(message.channel).time():
             return hook.send(outgoing)
 
-    def _outgoing(self, message: Leased) -> Outgoing:
+    def outgoing(self, message: Leased) -> Outgoing:
+        """A message as its hook takes it.
+
+        Raises:
+            SendError: it cannot be written; trying again cannot help.
+        """
         language, params, key = self.settings.language, message.params, message.idempotency_key
         link = self._links.link(key) if message.has_ack else None
         try:
@@ -246,9 +255,8 @@ class Sender:
             handed, now = future.result(), self._clock.now()
             self._count("sent", message)
             log.info("message %s handed over", message.message_id, extra=_about(message, outcome="sent"))
-            return outbox.confirm(
-                connection, message, provider_id=handed.provider_id, at=now, delivered=handed.delivered
-            )
+            asked = self.settings.patience if receipts.is_asked(channel.hook) else None
+            return receipts.confirm(connection, message, handed, at=now, ask_after=asked)
         if not isinstance(error, SendError):
             # A defect in a hook is not the message's fault: it is tried again, and may have been sent.
             log.error(

@@ -13,6 +13,7 @@ create index outbox_provider on outbox (channel, provider_id) where provider_id 
 create function short_key(key text) returns text language sql immutable strict parallel safe
     as $$ select left(encode(sha256(convert_to(key, 'UTF8')), 'hex'), 32) $$;
 create index outbox_short_key on outbox (short_key(idempotency_key));
+create index outbox_handed on outbox (handed_at) where handed_at is not null;
 create index outbox_ask on outbox (ask_at) where ask_at is not null;
 create index outbox_phone on outbox (right(regexp_replace(phone, '\D', '', 'g'), 11), message_id) where handed_at is not null;
 
