@@ -17,6 +17,8 @@ TOGETHER = 10.0
 """Seconds within which cameras fail by one cause: reading gives up after five, and not all had their picture at once."""
 STARTING = 60.0
 """The same for cameras that never delivered: opened a few at a time, they come to their failures over a longer while."""
+STARTED = 20.0
+"""Seconds after which a process no longer counts as starting."""
 OVERSLEPT = 5.0
 """Seconds without a turn of the looking loop after which what broke meanwhile proves nothing about cameras."""
 SETTLES = 3.0
@@ -61,6 +63,7 @@ class SiteGuard:
         self.incidents = 0
         """How many there were."""
         self._cameras = {camera: _Known() for camera in cameras}
+        self._first: float | None = None
         self._last: float | None = None
         self._back_since: float | None = None
         self._woke = float("-inf")
@@ -74,7 +77,11 @@ class SiteGuard:
 
         The first step of a process that was slow to start follows no other: that is no incident.
         """
-        slept = self._last is not None and t - self._last > OVERSLEPT
+        if self._first is None:
+            self._first = t
+        # Models are loaded and threads begun while the first looks are made: slow, and nothing is lost by it.
+        started = self._last is not None and self._last - self._first >= STARTED
+        slept = self._last is not None and started and t - self._last > OVERSLEPT
         before, self._last = self._last, t
         if slept:
             self._woke = t

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from camera_adapters.backoff import Backoff
-from camera_adapters.guard import OVERSLEPT, SETTLES, STARTING, TOGETHER, SiteGuard
+from camera_adapters.guard import OVERSLEPT, SETTLES, STARTED, STARTING, TOGETHER, SiteGuard
 from camera_adapters.reader import Link
 from camera_adapters.runner import CameraRunner, cameras_of
 from domain.centre import Centre
@@ -121,6 +121,10 @@ def test_a_slow_start_is_none_but_starting_into_an_outage_is():
     assert site.seconds(120) == []
     site.set(10, UP)
     assert site.seconds(20) == []
+    site = Site(link=UNTRIED)
+    site.sleep(30)  # models are loaded
+    site.set(10, UP)
+    assert site.seconds(20) == []
     cold = Site(link=UNTRIED)
     for number in range(10):  # opened a few at a time, each takes its five seconds
         cold.set(1, DOWN, first=number)
@@ -140,6 +144,7 @@ def test_a_dead_camera_since_the_start_adds_nothing_a_day_later():
 
 def test_an_overslept_process_blames_no_camera():
     site = Site()
+    site.seconds(STARTED)
     began = site.t - 0.25
     site.sleep(OVERSLEPT + 25)
     site.set(10, DOWN)  # all connections broke meanwhile
@@ -155,6 +160,7 @@ def test_an_overslept_process_blames_no_camera():
 def test_overslept_while_nothing_failed_ends_by_itself_and_one_dead_camera_does_not_keep_it_open():
     for dead in (0, 1):
         site = Site()
+        site.seconds(STARTED)
         site.sleep(20)
         site.set(dead, DOWN)
         site.seconds(TOGETHER + SETTLES + 1)
