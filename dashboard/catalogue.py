@@ -115,6 +115,7 @@ ZH: dict[str, str] = {
     "finding_delivery.overdue": "办件 {case} 证照超期未送达 {span}",
     "finding_camera": "摄像头 {name} 无数据",
     "finding_source": "数据源 {name} 无数据",
+    "finding_site": "点位 {name} 多台摄像头同时中断",
     "finding_other": "监察发现 {rule} {span}",
     "provisional": "暂定",
     # list of findings
@@ -335,6 +336,7 @@ EN: dict[str, str] = {
     "finding_delivery.overdue": "Case {case} not delivered {span}",
     "finding_camera": "Camera {name} is silent",
     "finding_source": "Source {name} is silent",
+    "finding_site": "Cameras of site {name} failed together",
     "finding_other": "Finding {rule} {span}",
     "provisional": "provisional",
     "findings": "Open findings",

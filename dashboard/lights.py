@@ -125,7 +125,8 @@ def finding_text(
         text = words(key, case=case, span=words.span(left))
     elif family == "source":
         kind, _, name = finding.subject.removeprefix("source:").partition(":")
-        text = words("finding_camera" if kind == "camera" else "finding_source", name=name or kind)
+        key = f"finding_{kind}" if kind in ("camera", "site") else "finding_source"
+        text = words(key, name=name or kind)
     elif words.has(f"finding_{family}"):
         text = words(f"finding_{family}", case=case, span=words.span(late))
     else:

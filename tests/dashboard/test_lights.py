@@ -214,3 +214,8 @@ def test_short_case_numbers_stay_whole():
 def test_a_rule_without_words_of_its_own_is_called_by_its_name(language, text):
     finding = replace(case_finding("B01", "c1", "bid.price_near", "notice", NOON, NOON), case=None)
     assert text in finding_text(finding, Words(language, ZONE), NOON)
+
+
+def test_a_site_that_is_down_is_said_of_the_site():
+    finding = FindingFacts("f", "source.silent", "notice", "source:site:二层交换机", NOON)
+    assert finding_text(finding, Words("zh", ZONE), NOON) == "点位 二层交换机 多台摄像头同时中断"
