@@ -6,16 +6,20 @@ that is not absolute starts at the file's own folder.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from alerts.hooks.base import Hook
+from alerts.hooks.base import CanReceive, Hook
 from alerts.hooks.registry import open_hook
+from alerts.receipts import gives_receipts
 from domain.errors import SettingsError
 from mingjing.settings import Settings
+
+log = logging.getLogger(__name__)
 
 LOG = "log"
 HTTP = "http"
@@ -56,6 +60,25 @@ def open_channels(settings: Settings) -> dict[str, Hook]:
             for hook in hooks.values():
                 hook.close()
             raise SettingsError(f"{settings.channels_file}: channel {name}: {error}") from None
+    return hooks
+
+
+def open_receiving(settings: Settings) -> dict[str, Hook]:
+    """The channels whose gateways push to us. One that cannot be opened here is left out, loudly: its receipts are not taken,
+    but the process goes on."""
+    if settings.channels_file is None:
+        return {}
+    hooks: dict[str, Hook] = {}
+    for name, (kind, values) in read_channels(settings.channels_file).items():
+        try:
+            hook = open_hook(kind, values)
+        except SettingsError as error:
+            log.error("channel %s: its receipts cannot be taken here: %s", name, error)
+            continue
+        if isinstance(hook, CanReceive) and gives_receipts(hook):
+            hooks[name] = hook
+        else:
+            hook.close()
     return hooks
 
 

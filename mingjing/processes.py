@@ -156,7 +156,9 @@ def cameras(context: Context) -> None:
             turn=context.health.pulse.beat,
             make_keeper=pictures.keeper_of,
             learned=context.settings.data / "references",
-            on_start=lambda runner: REGISTRY.register(CameraCollector(runner, rivals=lambda: len(peers.rivals))),  # type: ignore[arg-type]
+            on_start=lambda runner: REGISTRY.register(
+                CameraCollector(runner, rivals=lambda: len(peers.rivals))
+            ),  # type: ignore[arg-type]
         )
 
 
@@ -235,6 +237,7 @@ def upkeep(context: Context) -> Upkeep:
     """Partitions, aggregates and retention; of several processes that would, one does it."""
     from datetime import timedelta
 
+    from alerts.receipts import drop_unmatched
     from mingjing.audit.heads import DailyHeads
     from mingjing.picture_keeping import tidy_evidence
     from store.retention import Keep
@@ -251,17 +254,26 @@ def upkeep(context: Context) -> Upkeep:
     zones = {code: centre.zone for code, centre in context.centres.items()}
     heads = DailyHeads(context.clock, zones, settings.audit_heads, settings.audit_key_file)
     return Upkeep(
-        context.dsn, context.clock, keep, also={"pictures": pictures, "heads of the chain": heads}
+        context.dsn,
+        context.clock,
+        keep,
+        also={"pictures": pictures, "heads of the chain": heads, "receipts of nothing": drop_unmatched},
     )
 
 
 def sender(context: Context) -> None:
     """Takes messages from the outbox to the gateway, or writes them to the log."""
-    from alerts.sender import Sender
+    from alerts.receipt_rounds import ReceiptRounds
+    from alerts.sender import Sender, SenderSettings
     from mingjing.channels import open_channels
 
     hooks = open_channels(context.settings)
-    service = Sender(context.dsn, hooks, context.clock, links=context.links, turn=context.beat())
+    settings = SenderSettings(patience=context.settings.receipt_minutes * 60.0)
+    service = Sender(
+        context.dsn, hooks, context.clock, links=context.links, settings=settings, turn=context.beat()
+    )
+    rounds = ReceiptRounds(context.dsn, hooks, context.clock, service.outgoing, every=settings.rounds)
+    rounds.start(context.stop)
     try:
         service.run(context.stop)
     finally:
@@ -269,20 +281,24 @@ def sender(context: Context) -> None:
 
 
 def wall(context: Context) -> None:
-    """The wall, with the page behind the links of the messages and the inspectors' desk."""
+    """The wall, with the page behind the links of the messages, the inspectors' desk, and where gateways push receipts."""
     from alerts.ack_app import create_ack_app
+    from alerts.receipts_app import create_receipts_app
     from dashboard.desk.app import create_desk
     from dashboard.province_server import create_province
     from dashboard.province_source import ProvinceSource
     from dashboard.server import create_wall, run_wall
     from dashboard.source import StoreSource
     from dashboard.switchboard import Switchboard
+    from mingjing.channels import open_receiving
     from mingjing.desk.wiring import make_desk
     from mingjing.health import WithHealth
 
     settings, dsn, centres, clock = context.settings, context.dsn, context.centres, context.clock
     desk, close_desk = make_desk(context)
     mounts, turn = {"/ack": create_ack_app(dsn, clock), "/desk": create_desk(desk)}, context.beat("reader")
+    if receiving := open_receiving(settings):
+        mounts["/receipts"] = create_receipts_app(dsn, clock, receiving)
     # A hundred walls, yet few connections: they borrow them for a reading. One wall has its own.
     board = Switchboard(dsn)
     if centres.only is not None:

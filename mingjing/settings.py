@@ -80,6 +80,9 @@ class Settings(KafkaSettings, NameSettings):
     channels_file: Path | None = Field(
         None, description="ways by which messages leave, each with its hook; the first takes them"
     )
+    receipt_minutes: int = Field(
+        30, ge=1, le=1440, description="real minutes without a receipt after which a gateway is asked"
+    )
     ack_secret_file: Path | None = Field(
         None, description="secret of the acknowledge links; default: made in the data folder"
     )
@@ -87,7 +90,9 @@ class Settings(KafkaSettings, NameSettings):
         None, description="accounts of the inspectors' desk, one a line; without it the desk is closed"
     )
     desk_trusted_header: str = Field(
-        "", pattern=r"^[A-Za-z0-9-]{0,64}$", description="header in which a proxy names who has signed in at it"
+        "",
+        pattern=r"^[A-Za-z0-9-]{0,64}$",
+        description="header in which a proxy names who has signed in at it",
     )
     audit_heads: Path | None = Field(
         None, description="folder for the daily heads of the evidence chain, best on another machine"
@@ -249,6 +254,7 @@ class Settings(KafkaSettings, NameSettings):
             "gateway_query_url": self.gateway_query_url,
             "gateway_secret_file": self.gateway_secret_file,
             "channels_file": self.channels_file,
+            "receipt_minutes": self.receipt_minutes,
             "ack_secret_file": self.ack_secret,
             "desk_accounts_file": self.desk_accounts_file,
             "desk_trusted_header": self.desk_trusted_header,

@@ -125,7 +125,10 @@ class Pushed:
 
 @runtime_checkable
 class CanReceive(Protocol):
-    """A hook whose gateway pushes receipts (and perhaps replies) to an address of ours."""
+    """A hook whose gateway pushes receipts (and perhaps replies) to an address of ours.
+
+    One that may be set up without them says so by a property ``receives``; without the property they are expected.
+    """
 
     def read_push(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Pushed:
         """Reads one request; names of headers are lower case. Whoever cannot prove who they are is refused here.

@@ -118,6 +118,11 @@ class AliyunHook:
         replies = [_reply(row) for row in rows if "content" in row and "success" not in row]
         return Pushed(receipts, replies, answer=b'{"code":0,"msg":"OK"}')
 
+    @property
+    def receives(self) -> bool:
+        """Whether receipts can come at all; otherwise nobody waits for one."""
+        return self._push_token is not None
+
     def close(self) -> None:
         self._asker.close()
 

@@ -83,6 +83,11 @@ class HttpMapHook:
             raise ValueError("expected objects")
         return Pushed([_receipt(row, pushes) for row in rows], answer=pushes.answer.encode())
 
+    @property
+    def receives(self) -> bool:
+        """Whether receipts can come at all; otherwise nobody waits for one."""
+        return self._config.pushes is not None
+
     def close(self) -> None:
         self._asker.close()
 

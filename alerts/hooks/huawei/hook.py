@@ -112,6 +112,11 @@ class HuaweiHook:
             return Pushed(replies=[reply], answer=b"")
         raise ValueError("neither a receipt nor a reply")
 
+    @property
+    def receives(self) -> bool:
+        """Whether receipts can come at all; otherwise nobody waits for one."""
+        return self._push_token is not None
+
     def close(self) -> None:
         self._asker.close()
 

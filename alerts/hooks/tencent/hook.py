@@ -142,6 +142,11 @@ class TencentHook:
         replies = [_pushed_reply(row) for row in rows if "text" in row]
         return Pushed(receipts, replies, answer=b'{"result":0,"errmsg":"OK"}')
 
+    @property
+    def receives(self) -> bool:
+        """Whether receipts can come at all; otherwise nobody waits for one."""
+        return self._push_token is not None or self._config.receipts
+
     def close(self) -> None:
         self._asker.close()
 
