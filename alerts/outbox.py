@@ -34,6 +34,7 @@ UNCLEAR = "unclear: "
 #: Roles among the signs of life: while the first is there no message leaves; the second says when a backup was restored.
 HOLD, RESTORED = "hold", "restore"
 CORRECTION = "finding.correction"
+STATES = ("ready", "leased", "sent", "delivered", "undelivered", "unknown", "dead", "skipped")
 
 _INSERT = """
 insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, params, state, reason,
@@ -359,13 +360,19 @@ def release_messages(connection: Connection, *, give_up_after: timedelta = GIVE_
 
 def list_dead(connection: Connection, limit: int = 100) -> list[dict[str, Any]]:
     """Messages that were given up, newest first, with the reason and the gateway's words; numbers are masked."""
+    return list_messages(connection, "dead", limit)
+
+
+def list_messages(connection: Connection, state: str, limit: int = 100) -> list[dict[str, Any]]:
+    """Messages in a state, newest first; numbers are masked."""
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             """
-            select idempotency_key, finding_id, person, phone, channel, template, reason, last_error, attempts, created_at
-            from outbox where state = 'dead' order by message_id desc limit %s
+            select idempotency_key, finding_id, person, phone, channel, template, state, reason, last_error, attempts,
+                   created_at, sent_at, fate_code
+            from outbox where state = %s order by message_id desc limit %s
             """,
-            (limit,),
+            (state, limit),
         ).fetchall()
     return [row | {"phone": mask_phone(row["phone"])} for row in rows]
 
@@ -414,13 +421,18 @@ def messages_of(
     """What became of the messages of findings, oldest first; numbers are masked.
 
     Args:
-        people: with the ids of those told, for a reader who may know; without them names are left out.
+        people: with the ids of those told and what they sent back, for a reader who may know; without them names are left out.
     """
+    replies = (
+        "array(select text from reply r where r.message_id = outbox.message_id order by reply_id) as replies,"
+        if people
+        else ""
+    )
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             f"""
             select message_id, finding_id, {"person, " if people else ""}channel, template, phone, state, reason, attempts,
-                   created_at, sent_at, delivered_at, acknowledged_at
+                   {replies} fate_code, created_at, sent_at, delivered_at, acknowledged_at
             from outbox where finding_id = any(%s) order by message_id limit 200
             """,
             (list(finding_ids),),

@@ -82,6 +82,32 @@ def dead_command(
     typer.echo(f"{len(rows)} dead", err=True)
 
 
+@app.command("list")
+def list_command(
+    state: Annotated[
+        str, typer.Option(help="状态 · state: sent, delivered, undelivered, unknown …")
+    ] = "unknown",
+    data: DataOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+) -> None:
+    """按状态列出 · Messages in a state, newest first: by default those of which nobody knows whether they have arrived."""
+    from alerts.outbox import STATES, list_messages
+    from mingjing.processes import open_database
+    from mingjing.settings import load_settings
+
+    if state not in STATES:
+        raise InputError(f"no state is called '{state}'; there are {', '.join(STATES)}")
+    with open_database(load_settings(data=data)) as connection:
+        rows = list_messages(connection, state, limit)
+    for row in rows:
+        moment = row["sent_at"] or row["created_at"]
+        typer.echo(
+            f"{row['idempotency_key']}  {moment:%Y-%m-%d %H:%M}Z  {row['person']} {row['phone']}  "
+            f"{row['channel']}  {row['state']}  {row['fate_code'] or row['reason'] or ''}".rstrip()
+        )
+    typer.echo(f"{len(rows)} {state}", err=True)
+
+
 @app.command("retry")
 def retry_command(
     keys: Annotated[list[str], typer.Argument(help="短信编号 · keys, as `dead` prints them")],

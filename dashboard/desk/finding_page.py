@@ -289,10 +289,23 @@ def _messages(visit: Visit, messages: Sequence[Row]) -> Markup:
                 moment_words(row["created_at"], words),
                 joined([visit.person(row.get("person")), tag("small", row.get("phone") or "")]),
                 _template_words(str(row["template"]), visit),
-                joined([words(key) if words.has(key) else state, tag("small", row.get("reason") or "")]),
+                joined(
+                    [
+                        words(key) if words.has(key) else state,
+                        tag("small", row.get("reason") or row.get("fate_code") or ""),
+                    ]
+                ),
                 moment_words(row.get("sent_at"), words),
                 moment_words(row.get("delivered_at"), words),
-                moment_words(row.get("acknowledged_at"), words),
+                joined(
+                    [
+                        moment_words(row.get("acknowledged_at"), words),
+                        *(
+                            tag("small", words("desk_replied", text=text))
+                            for text in row.get("replies") or ()
+                        ),
+                    ]
+                ),
             )
         )
     keys = (

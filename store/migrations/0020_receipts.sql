@@ -47,4 +47,5 @@ create table reply (
     received_at  timestamptz not null default now()
 );
 create index reply_sender on reply (channel, sender, received_at);
+create index reply_message on reply (message_id) where message_id is not null;
 create index reply_stranger on reply (received_at) where message_id is null;

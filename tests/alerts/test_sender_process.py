@@ -13,9 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from alerts import receipts
+from alerts.hooks.base import Receipt, short_key
 from alerts.hooks.http_json.fake import FakeGateway
 from alerts.hooks.http_json.gateway import Behaviour
-from tests.alerts.conftest import Desk, make_finding
+from tests.alerts.conftest import NOW, Desk, make_finding
 
 pytestmark = [pytest.mark.postgres, pytest.mark.process]
 
@@ -91,6 +93,26 @@ def test_a_killed_senders_message_is_asked_for_before_it_is_sent_again(
     start()
     wait_for(lambda: desk.states() == {"sent": 1})
     assert gateway.counts() == {"f1:p1:opened": {"accepted": 1, "requests": 1}}
+
+
+def test_a_receipt_settles_what_a_killed_sender_did_not_confirm(
+    desk: Desk, gateway: FakeGateway, start: Start, wait_for: Callable[..., None]
+) -> None:
+    """The gateway answers "no such message" when asked: only the receipt keeps the second copy away."""
+    desk.issue(make_finding(window="A09"))
+    gateway.will(Behaviour("slow", seconds=30, accept=True))
+    victim = start()
+    wait_for(lambda: desk.states() == {"leased": 1} and gateway.counts())
+    victim.kill()
+    victim.wait(10)
+    said = Receipt("delivered", "g1", short_key("f1:p1:opened"))
+    assert receipts.take(desk.connection, "http", [said], NOW) == 1
+    desk.connection.execute("update outbox set leased_until = now() where leased_until is not null")
+    desk.issue(make_finding(2, window="A09"))
+    start()
+    wait_for(lambda: desk.states() == {"delivered": 1, "sent": 1})
+    assert gateway.counts()["f1:p1:opened"]["requests"] == 1
+    assert desk.rows("provider_id, attempts")[0] == ("g1", 1)
 
 
 def _body_of(desk: Desk) -> dict[str, str]:

@@ -61,3 +61,18 @@ def test_a_message_that_is_not_dead_is_refused_by_name(called: Callable[..., Res
     result = called("retry", "k1", "k2")
     assert result.exit_code != 0
     assert "k2" in str(result.exception)
+
+
+def test_messages_of_a_state_are_listed_with_the_gateways_word(
+    called: Callable[..., Result], database: str
+) -> None:
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "update outbox set state = 'undelivered', fate_code = 'MK:0001' where idempotency_key = 'k2'"
+        )
+    shown = called("list", "--state", "undelivered").stdout
+    assert "k2" in shown
+    assert "MK:0001" in shown
+    assert "15500001234" not in shown
+    assert called("list").stdout == "", "nothing is unknown"
+    assert called("list", "--state", "lost").exit_code != 0
