@@ -78,6 +78,8 @@ class Reader:
         self._hurried = False
         self._broken = 0
         self._failing_since: float | None = None
+        self._answer: str | None = None
+        """What the door said last, since the camera failed."""
         self.source: Source | None = None
         """What is being read, None between two openings."""
 
@@ -113,10 +115,17 @@ class Reader:
         self._hurried = False
         if self._knock is None:
             return bool(self._wait(seconds))
-        began = now = self._monotonic()
-        before = self._knock()
-        since = self._failing_since = began if self._failing_since is None else self._failing_since
-        if before == WELCOME and began - since < KNOCK_LONG:
+        began = self._monotonic()
+        answer = self._knock()
+        now = self._monotonic()
+        if self._failing_since is None:
+            self._failing_since = began
+        elif answer is not None and answer != self._answer:
+            # It came back while an attempt was under way that had begun too early.
+            self._backoff.forget()
+            seconds = self._backoff.failed(0)
+        self._answer, since = answer, self._failing_since
+        if answer == WELCOME and began - since < KNOCK_LONG:
             seconds = min(seconds, self._backoff.varied(SOON))
         until = began + seconds
         while (left := until - now) > 0:
@@ -124,12 +133,11 @@ class Reader:
             if self._wait(min(left, pause)):
                 return True
             now = self._monotonic()
-            answer = self._knock() if until - now > 0 else before
-            if self._hurried or (answer is not None and answer != before):
+            before, self._answer = self._answer, self._knock() if until - now > 0 else self._answer
+            if self._hurried or (self._answer is not None and self._answer != before):
                 # It came back: the waits begin anew, also where this attempt still comes a moment too early.
                 self._backoff.forget()
                 return False
-            before = answer
         return False
 
     def _read_once(self) -> tuple[float, float]:
