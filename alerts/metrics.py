@@ -20,8 +20,8 @@ SECONDS = Histogram(
     ["channel"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
-#: fate: delivered | undelivered | unknown, each counted once a message; unmatched (belongs to no message known so far)
-RECEIPTS = Counter("mingjing_receipts", "What gateways said became of messages", ["channel", "fate"])
+#: outcome: delivered | undelivered | unknown, each counted once a message; unmatched (belongs to no message known so far)
+RECEIPTS = Counter("mingjing_receipts", "What gateways said became of messages", ["channel", "outcome"])
 
 # What is held back on purpose (a correction, a pause the gateway asked for) is not late before its moment.
 _WAITING = """

@@ -237,7 +237,7 @@ def site(port: int) -> str:
 
 
 def test_the_proxy_asks_at_the_wall_and_hides_what_operators_ask() -> None:
-    assert "@wall not path /ack/*\n" in site(8050), "only the links in messages have a token of their own"
+    assert "@wall not path /ack/* /receipts/*\n" in site(8050), "only these have a proof of their own"
     assert re.search(r"basic_auth @wall \{\s+import /run/secrets/wall-users\s+\}", site(8050))
     for port in (8050, 8051):
         assert "@inner path /metrics /livez /readyz" in site(port)

@@ -119,6 +119,7 @@ def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
         (8050, "/", 401, 200),
         (8050, "/assets/wall.js", 401, 200),
         (8050, "/ack/token", 200, 200),
+        (8050, "/receipts/sms?token=t", 200, 200),
         (8050, "/metrics", 401, 404),
         (8050, "/readyz", 401, 404),
         (8051, "/events", 200, 200),

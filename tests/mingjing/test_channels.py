@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import SettingsError
-from mingjing.channels import channel_of, open_channels, read_channels
+from mingjing.channels import channel_of, open_channels, open_receiving, read_channels
 from mingjing.settings import load_settings
 
 GOOD = """\
@@ -73,3 +73,26 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, text: str, names: str) -> 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere\.yaml: cannot be read"):
         channel_of(load_settings(channels_file=tmp_path / "nowhere.yaml"))
+
+
+RECEIVING = """\
+sms: {hook: http_map, url: "http://gateway/send", secret_file: secret, fields: {to: "{to}", s: "{secret}"}}
+pushed:
+  hook: http_map
+  url: http://gateway/send
+  fields: {to: "{to}"}
+  pushes: {token_file: secret, id: id, code: code, delivered: [ok]}
+broken: {hook: http_map, url: "http://gateway/send", secret_file: gone, fields: {to: "{to}"}}
+post: {hook: email, host: mail.example, sender: mingjing@gov.example}
+"""
+
+
+def test_only_what_receives_is_opened_for_pushes_and_what_cannot_be_is_said(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.write_text(RECEIVING)
+    hooks = open_receiving(load_settings(channels_file=file))
+    assert list(hooks) == ["pushed"]
+    hooks["pushed"].close()
+    assert [record.args[0] for record in caplog.records if record.args] == ["broken"]
+    assert open_receiving(load_settings(gateway_url="http://gateway/")) == {}
