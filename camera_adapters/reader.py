@@ -23,7 +23,7 @@ KNOCK_EVERY, KNOCK_SELDOM = 2.0, 10.0
 KNOCK_LONG: Final = 600.0
 WELCOME: Final = "200"
 """The answer of a camera that would let anybody in: opening it again soon locks no account."""
-SOON: Final = 5.0
+SOON: Final = 3.0
 """The longest wait before such a camera is opened again, for the same ten minutes: it was still starting."""
 
 
