@@ -118,6 +118,11 @@ class CameraReport:
     def good(self) -> bool:
         return not self.refused and not any(post.refused for post in self.posts)
 
+    @property
+    def proven(self) -> bool:
+        """Whether every post was judged with somebody at it, too."""
+        return all(post.occupied for post in self.posts)
+
 
 @dataclass(frozen=True)
 class _Seen:

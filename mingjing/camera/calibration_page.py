@@ -42,6 +42,7 @@ svg { width: 100%; height: 8.5rem; display: block; margin-top: .8rem } svg text 
 .none { background: #f3f5f8; color: #5a6675; border-radius: .3rem; padding: 2rem 1rem; text-align: center }
 """
 _BINS = 40
+_OPEN = '<span class="badge open">尚未验证 not proven: when somebody was there is not known</span>'
 
 
 def render(report: CameraReport, camera: Camera, at: datetime, kept: Sequence[str] = ()) -> str:
@@ -53,6 +54,8 @@ def render(report: CameraReport, camera: Camera, at: datetime, kept: Sequence[st
         kept: names of posts whose measurements were accepted.
     """
     badge = _badge(report.good, "可以使用", "fit for use", "不可直接使用", "refused as it stands")
+    if report.good and not report.proven:
+        badge = _OPEN
     cards = "".join(_post(number, post, camera, kept) for number, post in enumerate(report.posts, start=1))
     return (
         f'<!doctype html><html lang="zh-CN"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
@@ -130,14 +133,14 @@ def _post(number: int, post: PostReport, camera: Camera, kept: Sequence[str]) ->
     )
     badge = _badge(not post.refused, "看得清", "seen well", "看不清", "refused")
     if not post.refused and not post.occupied:
-        badge = '<span class="badge open">未见到人，尚未验证 nobody was seen at it: not proven</span>'
+        badge = _OPEN
     if post.name in kept:
         badge += ' <span class="badge good">已采用 kept</span>'
     source = {
         "detector": "由检测框估计 · from the detector's boxes",
         "change": "由画面变化估计 · from how much of it changes",
         "others": "由相邻岗位的人估计 · from people at the other posts",
-    }.get(post.fill_from, "未见到人 · nobody was seen at it")
+    }.get(post.fill_from, "样本不足 · too few looks with somebody there")
     rows = (
         _row("大小", "size", f"{post.size[0]} × {post.size[1]} px", f"窄边 ≥ {LEAST_SIDE} · narrower side")
         + _row("纹理", "structure", f"{post.texture:.0%}", f"≥ {LEAST_TEXTURE:.0%}")

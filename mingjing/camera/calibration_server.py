@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +22,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 _STYLE = """body { font: clamp(16px, 1vw, 34px)/1.7 "Noto Sans CJK SC", system-ui, sans-serif; margin: 2rem auto; max-width: 50rem }
-a { color: #14508c } small { color: #5a6675 }"""
+a { color: #14508c } td { padding: .3rem 1.5rem .3rem 0; border-bottom: 1px solid #d6dde6 } small { color: #5a6675 }"""
 
 
 def make_server(folder: Path, port: int) -> ThreadingHTTPServer:
@@ -61,16 +63,30 @@ def answer(folder: Path, path: str) -> str | None:
     name = unquote(path.partition("?")[0]).removeprefix("/").removeprefix("calibration/")
     pages = {page.stem: page for page in sorted(folder.glob("*.html"))}
     if name in ("", "calibration"):
-        rows = "".join(f'<li><a href="/calibration/{quote(stem)}">{escape(stem)}</a></li>' for stem in pages)
+        rows = "".join(
+            f'<tr><td><a href="/calibration/{quote(stem)}">{escape(stem)}</a></td><td>{_made(page):%Y-%m-%d %H:%M}</td>'
+            f"<td>{_verdict(page)}</td></tr>"
+            for stem, page in pages.items()
+        )
         empty = "<p>还没有校准页面：先运行 mingjing camera calibrate · none yet</p>"
         return (
             f'<!doctype html><html lang="zh-CN"><meta charset="utf-8"><title>校准</title><style>{_STYLE}</style>'
-            f"<h1>摄像机校准 <small>Calibration of cameras</small></h1>{f'<ul>{rows}</ul>' if rows else empty}</html>"
+            f"<h1>摄像机校准 <small>Calibration of cameras</small></h1>{f'<table>{rows}</table>' if rows else empty}</html>"
         )
     try:
         return pages[name].read_text("utf-8") if name in pages else None
     except OSError:
         return None
+
+
+def _made(page: Path) -> datetime:
+    return datetime.fromtimestamp(page.stat().st_mtime).astimezone()
+
+
+def _verdict(page: Path) -> str:
+    """The first badge of a page: what it says of the camera as a whole."""
+    found = re.search(r'<span class="badge [a-z]+">([^<]*)</span>', page.read_text("utf-8", errors="replace"))
+    return found[1] if found else ""
 
 
 def serve_pages(folder: Path, port: int) -> None:

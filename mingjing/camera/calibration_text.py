@@ -27,6 +27,8 @@ def as_text(report: CameraReport) -> str:
     for post in report.posts:
         lines += _post(post)
     verdict = "可以使用 · fit for use" if report.good else "有岗位不可用 · refused as it stands"
+    if report.good and not report.proven:
+        verdict = "未拒绝，但尚未验证：不知何时有人 · not refused, but not proven: when somebody was there is not known"
     return "\n".join([*lines, verdict])
 
 
