@@ -21,8 +21,11 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-_STYLE = """body { font: clamp(16px, 1vw, 34px)/1.7 "Noto Sans CJK SC", system-ui, sans-serif; margin: 2rem auto; max-width: 50rem }
-a { color: #14508c } td { padding: .3rem 1.5rem .3rem 0; border-bottom: 1px solid #d6dde6 } small { color: #5a6675 }"""
+_STYLE = """:root { font-size: clamp(16px, 0.94vw, 34px); color: #1b2430; background: #eef1f5 }
+body { font: 1rem/1.7 "Noto Sans CJK SC", system-ui, sans-serif; margin: 2rem auto; max-width: 70rem }
+h1 { font-size: 1.7rem } a { color: #14508c } small { color: #5a6675; font-weight: 400 }
+table { border-collapse: collapse; width: 100%; background: #fff }
+td { padding: .6rem 1.2rem; border-bottom: 1px solid #d6dde6; white-space: nowrap } td:last-child { width: 99%; white-space: normal }"""
 
 
 def make_server(folder: Path, port: int) -> ThreadingHTTPServer:
