@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from alerts import receipts, replies
 from alerts.hooks.base import CanPull, CanQuery, Handed, Hook, Pushed
@@ -85,7 +86,8 @@ class ReceiptRounds:
             return
         try:
             for _ in range(MOST):
-                pushed = hook.pull()
+                with _guarded():
+                    pushed = hook.pull()
                 if not pushed.receipts and not pushed.replies:
                     break
                 # Perhaps nowhere else any more: not forgotten until it is written.
@@ -109,7 +111,8 @@ class ReceiptRounds:
         hook, answer = self._hooks[message.channel], None
         if isinstance(hook, CanQuery):
             try:
-                answer = hook.query(self._outgoing(message))
+                with _guarded():
+                    answer = hook.query(self._outgoing(message))
             except SendError as error:
                 if not error.permanent and not receipts.given_up(connection, message):
                     log.info("message %s: cannot be asked for now: %s", message.message_id, error.reason)
@@ -136,6 +139,17 @@ class ReceiptRounds:
         if channel in self._failing:
             self._failing.remove(channel)
             log.info("channel %s: receipts are fetched again", channel)
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """A defect in a hook is a failure that may pass, not the end of all rounds."""
+    try:
+        yield
+    except SendError:
+        raise
+    except Exception as error:
+        raise SendError(f"hook failed ({type(error).__name__})") from error
 
 
 def take_pushed(connection: Connection, channel: str, pushed: Pushed, clock: Clock) -> None:

@@ -9,6 +9,7 @@ here before our own sender has written down what the gateway calls the message.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -65,7 +66,26 @@ def take(connection: Connection, channel: str, receipts: Iterable[Receipt], now:
     return sum(_take(connection, channel, receipt, now) for receipt in receipts)
 
 
+def storable(text: str, longest: int = 500) -> str:
+    """Text from outside as the database takes it: a gateway that is not understood would push it for ever."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")[:longest]
+
+
+def _storable(receipt: Receipt) -> Receipt:
+    def text(value: str | None) -> str | None:
+        return None if value is None else storable(value)
+
+    return replace(
+        receipt,
+        provider_id=text(receipt.provider_id),
+        idempotency_key=text(receipt.idempotency_key),
+        code=storable(receipt.code),
+        to=text(receipt.to),
+    )
+
+
 def _take(connection: Connection, channel: str, receipt: Receipt, now: datetime) -> bool:
+    receipt = _storable(receipt)
     with connection.transaction():
         message = _find(connection, channel, receipt)
         if message is None:

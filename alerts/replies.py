@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from alerts.acknowledge import Acknowledged, AlreadyDone, Revoked, acknowledge_reply
 from alerts.hooks.base import Reply
 from alerts.messages import mask_phone
-from alerts.receipts import last_digits
+from alerts.receipts import last_digits, storable
 from domain.chain import Entry
 from store import Connection, chain
 
@@ -56,6 +57,7 @@ def says_received(text: str) -> bool:
 
 
 def _take(connection: Connection, channel: str, reply: Reply, now: datetime) -> Outcome | None:
+    reply = replace(reply, sender=storable(reply.sender, 40), text=storable(reply.text, 500))
     with connection.transaction():
         # One number, one reply at a time: the same one may be pushed to two processes at once.
         connection.execute(

@@ -147,6 +147,18 @@ def test_one_fetches_at_a_time_and_a_failure_is_said_once(
     assert desk.states() == {"delivered": 1}
 
 
+def test_a_defect_in_one_hook_is_not_the_end_of_the_others(desk: Desk) -> None:
+    class Broken(Once):
+        def pull(self) -> Pushed:
+            raise TypeError("a defect")
+
+    good = Once()
+    sender = sent(desk, good)
+    both: dict[str, Hook] = {"broken": Broken(), "http": good}
+    ReceiptRounds(desk.dsn, both, desk.clock, sender.outgoing).round(desk.connection)
+    assert desk.states() == {"delivered": 1}
+
+
 class Once:
     """A gateway that forgets what it has given away."""
 

@@ -156,3 +156,9 @@ def _take_beside(dsn: str) -> None:
 def test_the_answer_to_a_question_is_a_receipt(desk: Desk) -> None:
     assert confirm(desk, lease(desk), fate="undelivered", code="2")
     assert desk.rows("state, fate_code") == [("undelivered", "2")]
+
+
+def test_what_no_database_takes_is_taken_all_the_same(desk: Desk) -> None:
+    confirm(desk, lease(desk))
+    assert take(desk, Receipt("undelivered", "g1", code="\0bad\ud800" + "x" * 10_000)) == 1
+    assert desk.rows("fate_code")[0].startswith("bad?xxx")
