@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import random
+import threading
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +15,7 @@ import psycopg
 import pytest
 
 from alerts import outbox, receipts
-from alerts.hooks.base import Handed, Receipt, short_key
+from alerts.hooks.base import Fate, Handed, Receipt, short_key
 from domain.chain import Checker
 from store import chain
 from tests.alerts.conftest import NOW, Desk, make_finding
@@ -133,8 +137,6 @@ def test_a_receipt_beside_a_confirmation_is_missed_by_neither(
     desk: Desk, wait_for: Callable[..., None]
 ) -> None:
     """The one that comes second waits for the first: otherwise both would look before the other has written."""
-    import threading
-
     message = lease(desk)
     with psycopg.connect(desk.dsn) as sender, sender.transaction():
         receipts.confirm(sender, message, Handed("g1"), at=NOW, ask_after=None)  # not committed yet
@@ -162,3 +164,31 @@ def test_what_no_database_takes_is_taken_all_the_same(desk: Desk) -> None:
     confirm(desk, lease(desk))
     assert take(desk, Receipt("undelivered", "g1", code="\0bad\ud800" + "x" * 10_000)) == 1
     assert desk.rows("fate_code")[0].startswith("bad?xxx")
+
+
+def test_confirmations_and_receipts_at_once_end_as_they_should(desk: Desk) -> None:
+    """Four gateways' worth of contradicting pushes in four orders, while the messages are being confirmed."""
+    for number in range(25):
+        desk.issue(make_finding(number, window="A09"))
+    messages = outbox.lease(desk.connection, channel="http", limit=99, by="me", seconds=300)
+    fates: tuple[Fate, ...] = ("undelivered", "delivered", "unknown")
+    said = [Receipt(fate, f"g{message.message_id}") for message in messages for fate in fates]
+
+    def push(seed: int) -> None:
+        with psycopg.connect(desk.dsn, autocommit=True) as connection:
+            receipts.take(connection, "http", random.Random(seed).sample(said, len(said)), LATER)
+
+    def confirm_all() -> None:
+        with psycopg.connect(desk.dsn, autocommit=True) as connection:
+            for message in random.Random(9).sample(messages, len(messages)):
+                handed = Handed(f"g{message.message_id}")
+                assert receipts.confirm(connection, message, handed, at=NOW, ask_after=None)
+
+    with ThreadPoolExecutor(5) as pool:
+        running = [pool.submit(confirm_all), *(pool.submit(push, seed) for seed in range(4))]
+    for future in running:
+        future.result()
+    assert desk.states() == {"delivered": 25}
+    rows = Counter((kind, body["message"]) for kind, body in kept(desk))
+    assert len(rows) == 4 * 25
+    assert set(rows.values()) == {1}
