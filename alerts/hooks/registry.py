@@ -22,6 +22,7 @@ KINDS: dict[str, str] = {
     "http_map": "alerts.hooks.http_map",
     "huawei": "alerts.hooks.huawei",
     "log": "alerts.hooks.log",
+    "smpp": "alerts.hooks.smpp",
     "tencent": "alerts.hooks.tencent",
     "wecom": "alerts.hooks.wecom",
 }
