@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import get_args
@@ -57,7 +58,7 @@ def findings(visit: Visit, connection: Connection) -> Response:
         wanted = replace(wanted, late_before=border)
     elif view != "all":
         wanted = replace(wanted, life=view)
-    oldest = query.get("order") == "oldest"
+    oldest = _order(query, view) == "oldest"
     waiting = count_waiting(
         connection, visit.centre.centre.id, replace(basis, severities=asked, late_before=border)
     )
@@ -80,6 +81,11 @@ def findings(visit: Visit, connection: Connection) -> Response:
         tag("p", joined(ways, " · "), class_="pages") if ways else None,
         way="/",
     )
+
+
+def _order(query: Mapping[str, str], view: str) -> str:
+    """What is to be done stands with the most urgent first; what has been, with the newest."""
+    return chosen(query, "order", ("newest", "oldest"), "newest" if view == "all" else "oldest")
 
 
 def _concerned(visit: Visit) -> Wanted:
@@ -217,7 +223,7 @@ def _filters(visit: Visit, view: str) -> Markup:
             "order",
             words("desk_order"),
             [("newest", words("desk_newest")), ("oldest", words("desk_oldest"))],
-            query.get("order", "newest"),
+            _order(query, view),
         ),
         tag("button", words("desk_filter"), type="submit"),
         tag("a", words("desk_clear"), href=visit.link("/", view=view)),

@@ -29,9 +29,10 @@ def three(db):
 # -- the list --------------------------------------------------------------------------------------------------------
 
 
-def test_the_last_issued_stands_first_and_notices_are_no_work(visit, three):
+def test_the_most_urgent_stands_first_and_notices_are_no_work(visit, three):
     browser = visit("inspector")
-    assert listed(browser.get("/").text) == ["f2", "f1"]
+    assert listed(browser.get("/").text) == ["f1", "f2"]
+    assert listed(browser.get("/?order=newest").text) == ["f2", "f1"]
     assert listed(browser.get("/?view=all").text) == ["f3", "f2", "f1"]
     assert listed(browser.get("/?view=all&order=oldest").text) == ["f1", "f2", "f3"]
     assert "无须反馈" in browser.get("/?view=all").text
@@ -70,7 +71,7 @@ def test_pages_follow_one_another_and_news_move_nothing(visit, db, monkeypatch):
     for number in range(1, 8):
         write(db, found(number), 0 if number < 5 else 1)  # many at one moment
     browser = visit("inspector")
-    seen, path = [], "/"
+    seen, path = [], "/?order=newest"
     while path:
         browser.get(path)
         seen += listed(browser.page)
@@ -88,7 +89,7 @@ def test_clocks_in_words_and_what_is_late(visit, three, clock):
     assert "逾期未反馈<b>0</b>" in page
     clock.later(hours=24)
     page = browser.get("/?view=late").text
-    assert listed(page) == ["f2", "f1"]
+    assert listed(page) == ["f1", "f2"]
     assert "待反馈：已逾期 30 分钟" in page
     assert "逾期未反馈<b>2</b>" in page
 
