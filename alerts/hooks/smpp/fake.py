@@ -56,7 +56,8 @@ class Accepted:
 class FakeSmsc:
     """``with FakeSmsc() as centre: centre.hook().send(…)``.
 
-    ``acts`` are popped for each ``submit_sm``, a number being the status of a refusal; ``binds`` (statuses) for each bind.
+    ``acts`` are popped for each ``submit_sm``, a number being the status of a refusal; ``binds`` (statuses, -1 for
+    no answer) for each bind.
     ``accepted`` is what it has taken, ``answers`` the statuses with which its own messages were answered,
     ``heard`` command and number of every unit.
     """
@@ -181,7 +182,9 @@ class FakeSmsc:
         self.heard.append((pdu.command, pdu.sequence))
         match pdu.command, pdu.body:
             case smpp.BIND, Bind() as bind:
-                talk.say(pdu.answer(self._bind(talk, bind), smpp.BindAnswer("fake")))
+                status = self._bind(talk, bind)
+                if status >= 0:
+                    talk.say(pdu.answer(status, smpp.BindAnswer("fake")))
             case smpp.SUBMIT, Message() as unit if talk.is_bound:
                 self._submit(talk, pdu, unit)
             case smpp.SUBMIT, _:

@@ -169,7 +169,7 @@ class SmppHook:
         config, key = self._config, message.idempotency_key
         to, ton, npi = self._number(message.to)
         whole = message.text.encode("utf-16-be", "replace")
-        parts = text.parts_of(message.text) if config.long == "udh" else [whole]
+        parts = text.parts_of(whole.decode("utf-16-be")) if config.long == "udh" else [whole]
         if len(parts) > 255 or len(whole) > 0xFFFF:
             raise SendError("the text is too long", permanent=True)
         joined = hashlib.sha256(key.encode()).digest()[2]

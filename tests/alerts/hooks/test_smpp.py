@@ -2,230 +2,21 @@ from __future__ import annotations
 
 import ssl
 import threading
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from alerts.hooks import UnclearSendError, open_hook
-from alerts.hooks.base import CanPull, CanQuery, Handed, Pushed, Receipt
+from alerts.hooks.base import CanPull, CanQuery, Handed
 from alerts.hooks.smpp import pdu as smpp
 from alerts.hooks.smpp.fake import PASSWORD, SYSTEM_ID, FakeSmsc
 from alerts.hooks.smpp.hook import SmppHook
-from alerts.hooks.smpp.pdu import BadPduError, Bind, Message, MessageId, Pdu, Units, decode, encode
-from alerts.hooks.smpp.text import header, parts_of
-from alerts.messages import Outgoing, sms_parts
+from alerts.hooks.smpp.pdu import Bind, Pdu, encode
 from domain.errors import SendError, SettingsError
 from tests.alerts.hooks.messages import message
+from tests.alerts.hooks.smpp_helpers import LONG, Seconds, long_message, receipts, ticking
 from tests.camera_adapters import certificates
-
-LONG = "【明镜】红牌：" + "窗口无人，请立即到岗。" * 16
-
-
-def long_message(key: str = "f1:p1:opened") -> Outgoing:
-    return replace(message(key), text=LONG)
-
-
-class Seconds:
-    """A monotonic clock that goes when told."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def ticking(centre: FakeSmsc, **more: object) -> tuple[SmppHook, Seconds]:
-    seconds = Seconds()
-    return SmppHook(centre.config(**more), monotonic=seconds, tick=0.02), seconds
-
-
-def pull_until(hook: SmppHook, enough: Callable[[Pushed], bool]) -> Pushed:
-    """Fetches until there is something; receipts come over a socket."""
-    waited = threading.Event()
-    for _ in range(200):
-        pushed = hook.pull()
-        if enough(pushed):
-            return pushed
-        waited.wait(0.01)
-    raise AssertionError("nothing came")
-
-
-def receipts(hook: SmppHook) -> list[Receipt]:
-    return list(pull_until(hook, lambda pushed: bool(pushed.receipts)).receipts)
-
-
-# -- the codec
-
-
-def theirs(name: str, sequence: int, **fields: object) -> bytes:
-    """A unit as an independent library writes it."""
-    command = pytest.importorskip("smpplib.command")
-    unit = command.factory(name, sequence=sequence, **fields)
-    unit.sequence = sequence
-    written: bytes = unit.generate()
-    return written
-
-
-def test_units_are_written_as_an_independent_library_writes_them() -> None:
-    bind = {"system_id": SYSTEM_ID, "password": PASSWORD, "system_type": "VMA", "address_range": ""}
-    assert encode(Pdu(smpp.BIND, 7, body=Bind(SYSTEM_ID, PASSWORD, "VMA"))) == theirs(
-        "bind_transceiver", 7, **bind
-    )
-    text = "窗口无人".encode("utf-16-be")
-    ours = Message(
-        "10690001",
-        "8613800000001",
-        header(9, 2, 1) + text,
-        source_ton=3,
-        source_npi=1,
-        esm_class=smpp.UDH,
-        registered=1,
-        validity="000001000000000R",
-        tlvs={smpp.REFERENCE: b"\x12\x34"},
-    )
-    fields = {
-        "source_addr_ton": 3,
-        "source_addr_npi": 1,
-        "source_addr": "10690001",
-        "dest_addr_ton": 1,
-        "dest_addr_npi": 1,
-        "destination_addr": "8613800000001",
-        "esm_class": 0x40,
-        "registered_delivery": 1,
-        "validity_period": "000001000000000R",
-        "data_coding": 8,
-        "short_message": b"\x05\x00\x03\x09\x02\x01" + text,
-        "user_message_reference": 0x1234,
-        "service_type": "",
-        "schedule_delivery_time": "",
-    }
-    assert encode(Pdu(smpp.SUBMIT, 8, body=ours)) == theirs("submit_sm", 8, **fields)
-    assert encode(Pdu(smpp.ENQUIRE, 3)) == theirs("enquire_link", 3)
-    assert encode(Pdu(smpp.UNBIND, 4)) == theirs("unbind", 4)
-
-
-def test_an_independent_library_s_units_are_read() -> None:
-    fields = {
-        "source_addr": "8613800000001",
-        "destination_addr": "10690001",
-        "esm_class": 4,
-        "short_message": b"id:A1 stat:DELIVRD err:000",
-        "receipted_message_id": "A1",
-        "message_state": 2,
-        "service_type": "",
-        "schedule_delivery_time": "",
-        "validity_period": "",
-    }
-    read = decode(theirs("deliver_sm", 5, **fields))
-    assert isinstance(read.body, Message)
-    assert (read.command, read.sequence, read.body.source) == (smpp.DELIVER, 5, "8613800000001")
-    assert (read.body.esm_class, read.body.text) == (4, fields["short_message"])
-    assert read.body.tlvs == {smpp.RECEIPTED_ID: b"A1\0", smpp.MESSAGE_STATE: b"\x02"}
-    assert decode(theirs("submit_sm_resp", 6, message_id="4F0A")).body == MessageId("4F0A")
-
-
-MESSAGES = st.builds(
-    Message,
-    source=st.text("0123456789", max_size=20),
-    to=st.text("0123456789", max_size=20),
-    text=st.binary(max_size=254),
-    esm_class=st.integers(0, 255),
-    coding=st.integers(0, 255),
-    tlvs=st.dictionaries(st.integers(1, 0xFFFF), st.binary(max_size=300), max_size=3),
-)
-UNITS = st.one_of(
-    st.builds(Pdu, st.sampled_from([smpp.SUBMIT, smpp.DELIVER]), st.integers(1, 0x7FFFFFFF), body=MESSAGES),
-    st.builds(Pdu, st.just(smpp.ENQUIRE), st.integers(1, 0x7FFFFFFF)),
-)
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(UNITS, max_size=5), st.integers(1, 50))
-def test_whatever_the_pieces_a_stream_comes_in_its_units_come_out(units: list[Pdu], size: int) -> None:
-    stream = b"".join(encode(unit) for unit in units)
-    cutter = Units()
-    read = [
-        decode(unit) for at in range(0, len(stream), size) for unit in cutter.feed(stream[at : at + size])
-    ]
-    assert read == units
-
-
-@settings(deadline=None, max_examples=100)
-@given(MESSAGES, st.data())
-def test_a_unit_cut_short_or_changed_is_a_clear_error_or_another_unit(
-    unit: Message, data: st.DataObject
-) -> None:
-    whole = bytearray(encode(Pdu(smpp.DELIVER, 1, body=unit)))
-    at = data.draw(st.integers(16, len(whole) - 1))
-    whole[at] = data.draw(st.integers(0, 255))
-    cut = whole[: data.draw(st.integers(16, len(whole)))]
-    cut[:4] = len(cut).to_bytes(4)
-    # Nothing else may come out of it, and it names the unit that is to be refused.
-    with suppress(_NamedError):
-        _decode_or_name(bytes(cut))
-
-
-class _NamedError(Exception):
-    """A unit that could not be read, but could be named."""
-
-
-def _decode_or_name(unit: bytes) -> Pdu:
-    try:
-        return decode(unit)
-    except BadPduError as error:
-        if (error.command, error.sequence) == (smpp.DELIVER, 1):
-            raise _NamedError from error
-        raise
-
-
-@pytest.mark.parametrize("length", [0, 15, 70_001, 0x48545450])
-def test_a_length_that_cannot_be_one_is_refused(length: int) -> None:
-    with pytest.raises(BadPduError, match=str(length)):
-        list(Units().feed(length.to_bytes(4)))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        Bind("x" * 16, "p"),
-        Bind("x", "123456789"),
-        Bind("密", "p"),
-        Message("1" * 21, "2", b""),
-        Message("1", "2", bytes(255)),
-        MessageId("a" * 65),
-    ],
-)
-def test_what_the_protocol_does_not_allow_is_not_written(body: smpp.Body) -> None:
-    with pytest.raises(BadPduError):
-        encode(Pdu(smpp.SUBMIT, 1, body=body))
-
-
-# -- texts
-
-
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=300))
-@settings(deadline=None)
-def test_parts_are_whole_characters_and_together_the_text(text: str) -> None:
-    parts = parts_of(text)
-    assert "".join(part.decode("utf-16-be") for part in parts) == text
-    most = 140 if len(parts) == 1 else 134
-    assert all(0 < len(part) <= most for part in parts)
-
-
-def test_70_characters_are_one_part_71_two_and_no_surrogate_pair_is_cut() -> None:
-    assert [len(part) for part in parts_of("窗" * 70)] == [140]
-    assert [len(part) for part in parts_of("窗" * 71)] == [134, 8]
-    assert [len(part) for part in parts_of("窗" * 66 + "😀" + "窗" * 10)] == [132, 24]
-    assert len(parts_of(LONG)) == sms_parts(LONG) == 3
-
 
 # -- sending
 
@@ -387,6 +178,17 @@ def test_a_refused_bind_waits_for_all_and_is_no_message_s_fault() -> None:
     assert centre.connections == 2
 
 
+def test_a_centre_that_does_not_answer_the_bind_is_not_reached() -> None:
+    with FakeSmsc() as centre:
+        hook, seconds = ticking(centre)
+        centre.binds.append(-1)
+        with pytest.raises(SendError, match="not reached") as caught:
+            hook.send(message())
+        assert not isinstance(caught.value, UnclearSendError)
+        seconds.now += 1
+        assert hook.send(message()).provider_id
+
+
 def test_a_wrong_password_is_named_and_never_shown(caplog: pytest.LogCaptureFixture) -> None:
     with FakeSmsc() as centre, caplog.at_level("DEBUG"):
         hook = centre.hook(password="wr0ng!")
@@ -486,164 +288,6 @@ def test_parts_that_are_there_are_not_sent_again() -> None:
             hook.send(long_message())
         hook.send(long_message())
     assert "".join(one.text for one in centre.accepted) == LONG
-
-
-# -- receipts and replies
-
-
-@pytest.mark.parametrize("tags", [True, False])
-@pytest.mark.parametrize(
-    ("stat", "fate"),
-    [
-        ("DELIVRD", "delivered"),
-        ("UNDELIV", "undelivered"),
-        ("EXPIRED", "undelivered"),
-        ("REJECTD", "undelivered"),
-        ("UNKNOWN", "unknown"),
-        ("SP:0114", "unknown"),
-    ],
-)
-def test_a_receipt_in_words_or_parameters(stat: str, fate: str, tags: bool) -> None:
-    with FakeSmsc() as centre:
-        hook = centre.hook()
-        handed = hook.send(message())
-        assert handed.provider_id is not None
-        centre.receipt(handed.provider_id, "ENROUTE", tags=tags)
-        centre.receipt(handed.provider_id, stat, tags=tags, err="027")
-        (receipt,) = receipts(hook)
-    assert (receipt.fate, receipt.provider_id, receipt.idempotency_key) == (
-        fate,
-        handed.provider_id,
-        "f1:p1:opened",
-    )
-    assert receipt.code == f"{stat} 027"
-    assert receipt.at == datetime(2026, 11, 20, 1, 43, tzinfo=UTC)
-    assert receipt.to == "8613800000001"
-    assert centre.answers == [0, 0]
-
-
-def test_a_message_in_parts_is_delivered_with_its_last_missing_part() -> None:
-    with FakeSmsc() as centre:
-        hook = centre.hook()
-        hook.send(long_message())
-        first, second, third = (one.id for one in centre.accepted)
-        for one in (third, first, first):
-            centre.receipt(one)
-        assert hook.pull().receipts == []
-        centre.receipt(second)
-        (receipt,) = receipts(hook)
-        assert (receipt.fate, receipt.provider_id) == ("delivered", third)
-        centre.receipt(second)
-        assert hook.pull().receipts == []
-
-
-def test_and_undelivered_with_its_first_lost_part() -> None:
-    with FakeSmsc() as centre:
-        hook = centre.hook()
-        hook.send(long_message())
-        centre.receipt(centre.accepted[0].id, "UNDELIV")
-        (receipt,) = receipts(hook)
-    assert (receipt.fate, receipt.provider_id) == ("undelivered", centre.accepted[-1].id)
-
-
-def test_a_receipt_before_the_answer_finds_its_message() -> None:
-    with FakeSmsc() as centre:
-        hook = centre.hook()
-        centre.acts.append("receipt first")
-        handed = hook.send(message())
-        (receipt,) = receipts(hook)
-    assert (receipt.provider_id, receipt.idempotency_key) == (handed.provider_id, "f1:p1:opened")
-
-
-def test_while_an_answer_is_on_its_way_receipts_wait() -> None:
-    with FakeSmsc() as centre:
-        hook = centre.hook(timeout=3)
-        centre.acts.append("late")
-        sending = threading.Thread(target=hook.send, args=(message(),))
-        sending.start()
-        centre.wait(lambda: centre.unanswered_most == 1)
-        centre.receipt(centre.accepted[0].id)
-        assert hook.pull().receipts == []
-        centre.release()
-        sending.join(3)
-        (receipt,) = receipts(hook)
-    assert receipt.idempotency_key == "f1:p1:opened"
-
-
-def test_a_receipt_of_somebody_else_is_handed_on_by_its_id() -> None:
-    with FakeSmsc() as centre:
-        centre.hook().send(message())
-        other = centre.hook()
-        other.pull()
-        centre.receipt(centre.accepted[0].id)
-        (receipt,) = receipts(other)
-    assert (receipt.provider_id, receipt.idempotency_key) == (centre.accepted[0].id, None)
-
-
-def test_ids_in_other_digits_are_the_same_id() -> None:
-    with FakeSmsc() as centre:
-        centre.decimal_receipts = True
-        hook = centre.hook(ids="hex")
-        handed = hook.send(message())
-        centre.receipt(centre.accepted[0].id, tags=False)
-        (receipt,) = receipts(hook)
-        assert receipt.provider_id == handed.provider_id == str(int(centre.accepted[0].id, 16))
-        hook.send(message("f2"))
-        centre.receipt(centre.accepted[1].id, tags=True)
-        assert receipts(hook)[0].idempotency_key == "f2"
-
-
-def test_replies_come_with_sender_and_text() -> None:
-    with FakeSmsc() as centre:
-        hook = centre.hook()
-        hook.send(message())
-        centre.reply("8613800000001", "收到")
-        centre.deliver(Message("8613800000002", "10690001", "好".encode("gb18030"), coding=15))
-        centre.deliver(Message("8613800000003", "10690001", b"OK", coding=0))
-        first, second, third = pull_until(hook, lambda pushed: len(pushed.replies) == 3).replies
-    assert (first.sender, first.text, first.to) == ("8613800000001", "收到", "10690001")
-    assert (second.text, third.text) == ("好", "OK")
-
-
-def test_a_full_inbox_asks_the_centre_to_come_again() -> None:
-    with FakeSmsc() as centre:
-        hook = centre.hook(inbox=2)
-        hook.send(message())
-        for n in range(3):
-            centre.reply("8613800000001", str(n))
-        assert centre.answers == [0, 0, 0x64]
-        assert hook.counts == {"receipts": 0, "replies": 2, "refused": 1, "unreadable": 0}
-        assert len(hook.pull().replies) == 2
-        centre.reply("8613800000001", "2")
-        assert [reply.text for reply in hook.pull().replies] == ["2"]
-
-
-def test_what_cannot_be_read_is_refused_for_good_and_the_line_goes_on() -> None:
-    with FakeSmsc() as centre:
-        hook = centre.hook()
-        hook.send(message())
-        centre.deliver(Message("1", "2", b"no receipt at all", esm_class=4, coding=0))
-        cut = bytearray(encode(Pdu(smpp.DELIVER, 9, body=Message("1", "2", b"abc"))))[:-2]
-        cut[:4] = len(cut).to_bytes(4)
-        centre.raw(bytes(cut))
-        centre.raw(encode(Pdu(0x00000103, 10)))  # data_sm, which nobody asked for
-        centre.wait(lambda: len(centre.answers) == 3)
-        assert centre.answers == [0x65, 0x65, 0x03]
-        hook.send(message("f2"))
-    assert centre.bound == 1
-
-
-def test_a_unit_in_pieces_with_pauses_keeps_its_place() -> None:
-    with FakeSmsc() as centre:
-        hook = centre.hook()
-        hook.send(message())
-        unit = encode(Pdu(smpp.DELIVER, 9, body=Message("8613800000001", "2", "收到".encode("utf-16-be"))))
-        pause = threading.Event()
-        for at in range(0, len(unit), 15):
-            centre.raw(unit[at : at + 15])
-            pause.wait(0.05)  # longer than the reader's tick
-        (reply,) = pull_until(hook, lambda pushed: bool(pushed.replies)).replies
-    assert reply.text == "收到"
 
 
 # -- the line
