@@ -231,7 +231,7 @@ def test_every_kind_can_be_opened_and_has_its_page() -> None:
         for file in ("__init__.py", "hook.py", "config.py", "fake.py", "README.md"):
             assert (folder / kind / file).is_file(), f"{kind}/{file}"
     assert isinstance(open_hook("log", {}), LogHook)
-    with pytest.raises(SettingsError, match="http_json, http_map, huawei, log, tencent"):
+    with pytest.raises(SettingsError, match="http_json, http_map, huawei, log, smpp, tencent"):
         open_hook("pigeon")
 
 
