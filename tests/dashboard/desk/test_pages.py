@@ -12,6 +12,7 @@ import pytest
 
 from dashboard.desk.hands import Hands, ScoreTable
 from domain.errors import CalendarError, InputError
+from mingjing.desk.wiring import messages
 from store import chain
 from tests.dashboard.desk.conftest import found, write
 from tests.store.making import CENTRE, MORNING, at
@@ -300,6 +301,29 @@ def test_messages_and_the_bundle_come_from_what_is_handed_in(visit, db):
     assert 'filename="mingjing-f1-case.zip"' in answer.headers["content-disposition"]
     assert visit("viewer", hands=hands).get("/finding/f1/bundle").status_code == 403
     assert exported == [("f1", True, "p4")]
+
+
+def test_what_gateways_and_people_said_of_a_message_is_shown(visit, db):
+    write(db, found(1))
+    rows = (("p1", "unknown", None), ("p2", "undelivered", "MK:0001"), ("p3", "delivered", "DELIVRD"))
+    for number, (person, state, code) in enumerate(rows):
+        db.execute(
+            "insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, state, fate_code,"
+            " next_try_at, give_up_at, created_at, sent_at, delivered_at)"
+            " values (%s, 'f1', %s, %s, %s, 'sms', 'finding.red', %s, %s, now(), now(), %s, %s, %s)",
+            [f"k{number}", CENTRE, person, f"1380000000{number}", state, code, at(1), at(2),
+             at(3) if state == "delivered" else None],
+        )  # fmt: skip
+    db.execute(
+        "insert into reply (channel, message_id, sender, text, outcome)"
+        " select 'sms', message_id, '13800000002', '<b>请问是哪一件？', 'kept' from outbox where person = 'p3'"
+    )
+    browser = visit("inspector", hands=Hands(messages=messages))
+    page = browser.get("/finding/f1").text
+    for part in ("送达情况不明", "未送达", "MK:0001", "回复：“&lt;b&gt;请问是哪一件？”"):
+        assert part in page, part
+    assert "13800000002" not in page
+    assert "delivery unknown" in browser.get("/finding/f1?lang=en").text
 
 
 def keep_picture(db, finding: str, digest: bytes, content: bytes) -> None:
