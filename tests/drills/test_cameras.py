@@ -20,7 +20,8 @@ def test_cameras_come_back_and_nobody_is_called_absent() -> None:
 
 
 def word(camera: str, kind: str, state: str, told: float, **more: object) -> dict[str, object]:
-    return {"camera": camera, "kind": kind, "state": state, "told": told, "reason": None, **more}
+    reason = "together" if kind == "site.state" else None
+    return {"camera": camera, "kind": kind, "state": state, "told": told, "reason": reason, **more}
 
 
 def rows(unknown: float = 105.0, back: float = 145.0, incidents: int = 1) -> list[dict[str, object]]:
@@ -57,6 +58,11 @@ def test_the_balance_finds_what_went_wrong() -> None:
     assert "0 incidents, not 1" in faults(rows(incidents=0))
     assert "2 incidents, not 1" in faults(rows(incidents=2))
     assert "1 incidents, not 0" in faults(rows(), what="single")
+    slept = [
+        word("S0", "site.state", state, 110.0, since=9, reason="overslept")
+        for state in ("unknown", "present")
+    ]
+    assert faults([*rows(), *slept]) == ""
     assert "memory grew" in faults(rows(), memory=(100.0, 200.0))
     assert "times absent" in faults([*rows(), word("C000", "post.state", "absent", 120.0)])
     assert "no end" in faults([*rows(), word("S0", "site.state", "unknown", 300.0, since="x")])
