@@ -109,24 +109,20 @@ class SmppHook:
 
         A receipt that may belong to a message whose answer is still on its way is left for the next time.
         """
-        with self._lock:
-            sending_since = min(self._sending.values(), default=float("inf"))
-            taken: list[Heard | Reply] = []
-            kept: deque[tuple[float, Heard | Reply]] = deque()
-            while self._inbox and len(taken) < FETCH:
-                at, item = self._inbox.popleft()
-                if isinstance(item, Heard) and at >= sending_since:
-                    kept.append((at, item))
-                else:
-                    taken.append(item)
-            self._inbox.extendleft(reversed(kept))
         receipts: list[Receipt] = []
-        for item in taken:
-            if isinstance(item, Heard) and (receipt := self._parcels.hear(item)) is not None:
-                receipts.append(receipt)
-        if not taken:
-            self._session.ensure()
-        return Pushed(receipts, [item for item in taken if isinstance(item, Reply)])
+        replies: list[Reply] = []
+        # A receipt may say nothing new; an empty answer says that there is no more.
+        while not (receipts or replies):
+            taken = self._fetched()
+            if not taken:
+                self._session.ensure()
+                break
+            for item in taken:
+                if isinstance(item, Reply):
+                    replies.append(item)
+                elif (receipt := self._parcels.hear(item)) is not None:
+                    receipts.append(receipt)
+        return Pushed(receipts, replies)
 
     def close(self) -> None:
         self._session.close()
@@ -231,6 +227,21 @@ class SmppHook:
             self._inbox.append((self._monotonic(), item))
             self.counts["replies" if isinstance(item, Reply) else "receipts"] += 1
         return 0
+
+    def _fetched(self) -> list[Heard | Reply]:
+        """The next of the inbox, without receipts that came while a message was being sent that still is."""
+        taken: list[Heard | Reply] = []
+        kept: list[tuple[float, Heard | Reply]] = []
+        with self._lock:
+            sending_since = min(self._sending.values(), default=float("inf"))
+            while self._inbox and len(taken) < FETCH:
+                at, item = self._inbox.popleft()
+                if isinstance(item, Heard) and at >= sending_since:
+                    kept.append((at, item))
+                else:
+                    taken.append(item)
+            self._inbox.extendleft(reversed(kept))
+        return taken
 
     def _item(self, message: Message) -> Heard | Reply | None:
         """None: the message is on its way, which changes nothing."""

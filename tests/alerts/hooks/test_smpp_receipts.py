@@ -8,6 +8,7 @@ import pytest
 from alerts.hooks.smpp import pdu as smpp
 from alerts.hooks.smpp.fake import FakeSmsc
 from alerts.hooks.smpp.pdu import Message, Pdu, encode
+from alerts.hooks.smpp.text import header
 from tests.alerts.hooks.messages import message
 from tests.alerts.hooks.smpp_helpers import long_message, pull_until, receipts
 
@@ -123,9 +124,12 @@ def test_replies_come_with_sender_and_text() -> None:
         centre.reply("8613800000001", "收到")
         centre.deliver(Message("8613800000002", "10690001", "好".encode("gb18030"), coding=15))
         centre.deliver(Message("8613800000003", "10690001", b"OK", coding=0))
-        first, second, third = pull_until(hook, lambda pushed: len(pushed.replies) == 3).replies
+        part = header(7, 2, 1) + "请转张伟".encode("utf-16-be")
+        centre.deliver(Message("8613800000004", "10690001", part, esm_class=smpp.UDH))
+        replies = pull_until(hook, lambda pushed: len(pushed.replies) == 4).replies
+    first, second, third, fourth = replies
     assert (first.sender, first.text, first.to) == ("8613800000001", "收到", "10690001")
-    assert (second.text, third.text) == ("好", "OK")
+    assert (second.text, third.text, fourth.text) == ("好", "OK", "请转张伟")
 
 
 def test_a_full_inbox_asks_the_centre_to_come_again() -> None:
