@@ -68,7 +68,7 @@ def watch(
     """
     steps = max(1, math.ceil(every / LOOK_EVERY - _EPSILON))
     period = every / steps
-    watcher = PostWatcher(posts, net, window=max(WINDOW, period), period=period)
+    watcher = PostWatcher(posts, net, window=max(WINDOW, period), period=period, returns=True)
     if prepare:
         prepare(watcher)
     held: Picture | None = None

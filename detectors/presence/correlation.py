@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from detectors.presence.empty_scene import STILL, StillScene
+from detectors.presence.empty_scene import STILL, ReturningScene, StillScene
 from detectors.presence.look import Look
 from detectors.presence.picture import Picture, Plane, Shift
 from detectors.presence.posts import Post
@@ -45,6 +45,7 @@ class _View:
     post: Post
     still: StillScene
     limits: Limits
+    returning: ReturningScene | None = None
     references: References = field(default_factory=References)
     spans_used: int = 0
     occupied: bool = False
@@ -70,16 +71,24 @@ class EmptyPostCorrelation:
     Args:
         keeper: where references are kept; None keeps nothing.
         still: seconds without motion that make an empty picture while nobody can be there.
+        returns: also learn from scenes that come back unmoved: for recordings, of which no calendar is known.
     """
 
     name = "correlation"
 
-    def __init__(self, posts: Sequence[Post], keeper: Keeper | None = None, still: float = STILL) -> None:
+    def __init__(
+        self,
+        posts: Sequence[Post],
+        keeper: Keeper | None = None,
+        still: float = STILL,
+        returns: bool = False,
+    ) -> None:
         self._keeper = keeper
         self._views = []
         for post in posts:
             limits = keeper.limits(post.name) if keeper else None
-            view = _View(post, StillScene(still), limits or Limits())
+            returning = ReturningScene() if returns and not post.empty else None
+            view = _View(post, StillScene(still), limits or Limits(), returning)
             if keeper is not None:
                 view.references.kept.extend(keeper.load(post.name))
             self._views.append(view)
@@ -109,6 +118,8 @@ class EmptyPostCorrelation:
         moved = _moves(view, cut, picture.t)
         if view.still.step(cut, moved, nobody, picture.t):
             view.references.add(cut, "closed_hours")
+        if view.returning is not None and not view.references.given and view.returning.step(cut, picture.t):
+            view.references.add(cut, "returned")
         if self._keeper is not None and view.references.changed:
             self._keeper.save(view.post.name, view.references.taken())
         if not view.references:

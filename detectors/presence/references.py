@@ -18,7 +18,7 @@ SAME = 0.03
 ADAPT = 0.02
 """Part of the difference that the best reference takes over in a second of quiet absence."""
 
-Why = Literal["operator", "span", "closed_hours", "detector"]
+Why = Literal["operator", "span", "closed_hours", "detector", "returned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Kept:
     @property
     def locked(self) -> bool:
         """What somebody has vouched for is neither changed nor given up for what was learned."""
-        return self.why not in ("closed_hours", "detector")
+        return self.why not in ("closed_hours", "detector", "returned")
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ class PostWatcher:
         still: seconds without motion for that.
         longest, settled: seconds for which the net's answer is kept, see :class:`~detectors.presence.cadence.DetectorByCadence`.
         hidden: areas of which nothing may be kept (public sides, what is blacked out).
+        returns: a recording: what comes back unmoved may be taken for the empty post.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class PostWatcher:
         keeper: Keeper | None = None,
         still: float = STILL,
         hidden: Sequence[Sequence[Point]] = (),
+        returns: bool = False,
         longest: float = 1.0,
         settled: float = 0.0,
     ) -> None:
@@ -59,7 +61,7 @@ class PostWatcher:
         """The last looks, before they were weighed into a state."""
         self._nobody = nobody
         self._camera = CameraHealth(posts, hidden, keeper)
-        self._correlation = EmptyPostCorrelation(posts, keeper, still)
+        self._correlation = EmptyPostCorrelation(posts, keeper, still, returns)
         self._public = PublicSides(self.posts, still)
         self._detector = (
             DetectorByCadence(

@@ -88,6 +88,20 @@ def test_a_motionless_clerk_is_never_learned_however_often_he_is_hidden():
             t += 0.5
 
 
+def test_of_a_recording_only_a_scene_that_came_back_unmoved_is_taken_for_the_empty_post():
+    empty = [noisy(room(), i) for i in range(24)]
+    there = [noisy(with_somebody(room(), 0.5, i), i) for i in range(12)]
+    for returns, learned in ((True, False), (False, None)):
+        eyes = EmptyPostCorrelation([POST], returns=returns)
+        first = looks(eyes, empty + there, every=0.5)
+        assert {look.reason for look in first} == {"learning"}
+        again = looks(eyes, empty, start=30.0)
+        assert again[-1].seen is learned
+    # Somebody vouches for a span: nothing is guessed.
+    named = EmptyPostCorrelation([Post("desk", POST.polygon, ((500.0, 501.0),))], returns=True)
+    assert {look.reason for look in looks(named, empty + there + empty)} == {"learning"}
+
+
 def test_who_works_at_night_is_not_learned():
     eyes = EmptyPostCorrelation([POST])
     found = night(eyes, [noisy(with_somebody(room(), 0.5, i), i) for i in range(120)])
