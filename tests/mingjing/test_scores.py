@@ -243,9 +243,7 @@ def plainly(centre, lines, period):
     return Book(centre, every, found, ratings)
 
 
-@pytest.mark.parametrize(
-    ("kind", "text"), [("month", "2025-12"), ("quarter", "2025-Q2")]
-)
+@pytest.mark.parametrize(("kind", "text"), [("month", "2025-12"), ("quarter", "2025-Q2")])
 def test_a_few_facts_give_the_figures_of_all(kind, text):
     centre = parse_centre(
         yaml.safe_dump(mixed_year.CENTRE | {"rules": {name: {} for name in mixed_year.FAMILIES}})
