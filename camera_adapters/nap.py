@@ -13,8 +13,8 @@ from typing import Final
 LONGEST: Final = 0.25
 """Seconds; a picture may be that much older."""
 SHORTEST: Final = 0.05
-BUFFER: Final = 16_384
-"""Bytes that may arrive in a sleep: a quarter of what a connection may have under way before the reader takes any."""
+BUFFER: Final = 49_152
+"""Bytes that may arrive in a sleep: less than what a connection may have under way (64 KiB) before the reader takes any."""
 _SPAN: Final = 4.0
 """Seconds over which the rate is measured."""
 
