@@ -80,7 +80,8 @@ def sign_in(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
             lambda said: "Content Security Policy" in said.text and page.complaints.append(said.text),
         )
         page.goto(f"{address}/")
-        page.keyboard.type(name)  # the field has the focus
+        page.wait_for_selector("input[name=name]:focus")  # the page gives it the focus once it is drawn
+        page.keyboard.type(name)
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
