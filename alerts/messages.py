@@ -147,6 +147,12 @@ def render_text(template: str, values: Mapping[str, str], language: str) -> str:
     return _SPACES.sub(" ", TEXTS[language][template].format(**values)).strip()
 
 
+def e164(number: str) -> str:
+    """The number with its country, as ``+8613800000001``; a mainland number may come without."""
+    digits = number.strip()
+    return digits if digits.startswith("+") else "+86" + digits.removeprefix("0086")
+
+
 def mask_phone(phone: str) -> str:
     """For logs and screens: 138****0001."""
     return f"{phone[:3]}****{phone[-4:]}" if len(phone) >= 8 else "****"

@@ -17,7 +17,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from alerts.hooks.base import UnclearSendError
 from domain.errors import SendError, SettingsError
@@ -42,6 +42,23 @@ class AskingConfig(BaseModel):
     timeout: float = Field(default=5.0, gt=0, le=20)
     longest_answer: int = Field(default=65536, ge=256)
     trust_env: bool = False
+
+
+class SignedConfig(AskingConfig):
+    """The same for a gateway that wants each request signed.
+
+    Args:
+        secret, secret_file: for the signature; one of them.
+    """
+
+    secret: SecretStr = SecretStr("")
+    secret_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_secret(self) -> Self:
+        if not self.secret.get_secret_value() and self.secret_file is None:
+            raise ValueError("secret_file is missing")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

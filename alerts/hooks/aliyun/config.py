@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from alerts.hooks.approved import ApprovedConfig
-from alerts.hooks.asking import AskingConfig, web_address
+from alerts.hooks.asking import SignedConfig, web_address
 
 
-class Config(AskingConfig, ApprovedConfig):
+class Config(SignedConfig, ApprovedConfig):
     """An account of Aliyun's short message service (阿里云短信服务).
 
     Args:
@@ -25,8 +24,6 @@ class Config(AskingConfig, ApprovedConfig):
     """
 
     access_key_id: str = Field(min_length=1)
-    secret: SecretStr = SecretStr("")
-    secret_file: Path | None = None
     sign_name: str = Field(min_length=1)
     endpoint: str = "https://dysmsapi.aliyuncs.com"
     push_token_file: Path | None = None
@@ -35,9 +32,3 @@ class Config(AskingConfig, ApprovedConfig):
     @classmethod
     def _http(cls, value: str) -> str:
         return web_address(value).rstrip("/")
-
-    @model_validator(mode="after")
-    def _has_secret(self) -> Self:
-        if not self.secret.get_secret_value() and self.secret_file is None:
-            raise ValueError("secret_file is missing")
-        return self

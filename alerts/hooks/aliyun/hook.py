@@ -6,7 +6,6 @@ Sources: help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-send
 
 from __future__ import annotations
 
-import hmac
 import json
 import secrets
 import time
@@ -22,6 +21,7 @@ from alerts.hooks.aliyun.signature import authorization, canonical_query
 from alerts.hooks.approved import approved
 from alerts.hooks.asking import Answer, Asker, object_of, printable, read_secret, refusal
 from alerts.hooks.base import Fate, Handed, Pushed, Receipt, Reply, UnclearSendError, short_key
+from alerts.hooks.proof import PushToken
 from alerts.messages import Outgoing
 from domain.errors import SendError
 
@@ -71,8 +71,7 @@ class AliyunHook:
     ) -> None:
         self._config, self._time, self._nonce = config, time_source, nonce
         self._secret = read_secret(config.secret, config.secret_file, "secret")
-        token = config.push_token_file
-        self._push_token = read_secret(config.secret, token, "push_token_file") if token else None
+        self._proof = PushToken(config.push_token_file)
         self._asker = Asker(config, transport=transport)
 
     def send(self, message: Outgoing) -> Handed:
@@ -105,9 +104,7 @@ class AliyunHook:
 
         Aliyun signs neither; what proves them is the token in the address that was given to it alone.
         """
-        token = query.get("token", "").encode()
-        if self._push_token is None or not hmac.compare_digest(token, self._push_token):
-            raise PermissionError("no or wrong token")
+        self._proof.check(query)
         try:
             rows = json.loads(body)
         except (ValueError, RecursionError):
@@ -121,7 +118,7 @@ class AliyunHook:
     @property
     def receives(self) -> bool:
         """Whether receipts can come at all; otherwise nobody waits for one."""
-        return self._push_token is not None
+        return bool(self._proof)
 
     def close(self) -> None:
         self._asker.close()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Self
+from pydantic import field_validator
 
-from pydantic import SecretStr, field_validator, model_validator
-
-from alerts.hooks.asking import AskingConfig, web_address
+from alerts.hooks.asking import SignedConfig, web_address
 
 
-class Config(AskingConfig):
+class Config(SignedConfig):
     """Where to post, and how to sign.
 
     Args:
@@ -21,16 +18,8 @@ class Config(AskingConfig):
 
     url: str
     query_url: str | None = None
-    secret: SecretStr = SecretStr("")
-    secret_file: Path | None = None
 
     @field_validator("url", "query_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
         return None if value is None else web_address(value)
-
-    @model_validator(mode="after")
-    def _has_secret(self) -> Self:
-        if not self.secret.get_secret_value() and self.secret_file is None:
-            raise ValueError("secret_file is missing")
-        return self

@@ -17,6 +17,7 @@ import httpx
 from alerts.hooks.asking import Answer, Asker, object_of, printable, read_secret, refusal
 from alerts.hooks.base import Handed, Pushed, Receipt, UnclearSendError, short_key
 from alerts.hooks.http_map.config import Config, Digest, Expected, Pushes, Scalar
+from alerts.hooks.proof import PushToken
 from alerts.messages import Outgoing
 from domain.errors import SendError
 
@@ -41,8 +42,7 @@ class HttpMapHook:
         self._config, self._time = config, time_source
         has_secret = bool(config.secret.get_secret_value() or config.secret_file)
         self._secret = read_secret(config.secret, config.secret_file, "secret") if has_secret else b""
-        pushes = config.pushes
-        self._token = read_secret(config.secret, pushes.token_file, "token_file") if pushes else b""
+        self._proof = PushToken(config.pushes.token_file if config.pushes else None)
         self._asker = Asker(config, transport=transport)
 
     def send(self, message: Outgoing) -> Handed:
@@ -70,9 +70,9 @@ class HttpMapHook:
         return self._read(answer, config.query)
 
     def read_push(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Pushed:
+        self._proof.check(query)
         pushes = self._config.pushes
-        if pushes is None or not hmac.compare_digest(query.get("token", "").encode(), self._token):
-            raise PermissionError("no or wrong token")
+        assert pushes is not None
         try:
             value = json.loads(body)
         except (ValueError, RecursionError):

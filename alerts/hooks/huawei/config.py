@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from alerts.hooks.approved import ApprovedConfig
-from alerts.hooks.asking import AskingConfig, web_address
+from alerts.hooks.asking import SignedConfig, web_address
 
 
-class Config(AskingConfig, ApprovedConfig):
+class Config(SignedConfig, ApprovedConfig):
     """An application of Huawei Cloud's short message service (华为云消息&短信服务).
 
     Args:
@@ -26,8 +26,6 @@ class Config(AskingConfig, ApprovedConfig):
     """
 
     app_key: str = Field(min_length=1)
-    secret: SecretStr = SecretStr("")
-    secret_file: Path | None = None
     url: str
     sender: str = Field(min_length=1)
     sign_name: str = ""
@@ -40,9 +38,3 @@ class Config(AskingConfig, ApprovedConfig):
     @classmethod
     def _http(cls, value: str) -> str:
         return web_address(value).rstrip("/")
-
-    @model_validator(mode="after")
-    def _has_secret(self) -> Self:
-        if not self.secret.get_secret_value() and self.secret_file is None:
-            raise ValueError("secret_file is missing")
-        return self

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import hmac
 import json
 import secrets
 import time
@@ -24,7 +23,8 @@ from alerts.hooks.asking import Asker, object_of, printable, read_secret, refusa
 from alerts.hooks.base import Handed, Pushed, Receipt, Reply, UnclearSendError, short_key
 from alerts.hooks.doubt import Doubt
 from alerts.hooks.huawei.config import Config
-from alerts.messages import Outgoing
+from alerts.hooks.proof import PushToken
+from alerts.messages import Outgoing, e164
 from domain.errors import SendError
 
 GOOD: Final = "000000"
@@ -57,8 +57,7 @@ class HuaweiHook:
     ) -> None:
         self._config, self._time, self._nonce = config, time_source, nonce
         self._secret = read_secret(config.secret, config.secret_file, "secret")
-        token = config.push_token_file
-        self._push_token = read_secret(config.secret, token, "push_token_file") if token else None
+        self._proof = PushToken(config.push_token_file)
         self._doubt = Doubt(config.patience, monotonic)
         self._asker = Asker(config, transport=transport)
 
@@ -66,7 +65,7 @@ class HuaweiHook:
         template = approved(self._config.templates, message)
         fields = {
             "from": self._config.sender,
-            "to": _e164(message.to),
+            "to": e164(message.to),
             "templateId": template.id,
             "templateParas": json.dumps(template.listed(message), ensure_ascii=False),
             "statusCallback": self._config.callback,
@@ -98,9 +97,7 @@ class HuaweiHook:
 
     def read_push(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Pushed:
         """A form: a receipt has ``smsMsgId`` and ``status``, a reply ``body``. The token in the address proves it."""
-        token = query.get("token", "").encode()
-        if self._push_token is None or not hmac.compare_digest(token, self._push_token):
-            raise PermissionError("no or wrong token")
+        self._proof.check(query)
         try:
             form = dict(parse_qsl(body.decode(), strict_parsing=True))
         except ValueError:
@@ -115,7 +112,7 @@ class HuaweiHook:
     @property
     def receives(self) -> bool:
         """Whether receipts can come at all; otherwise nobody waits for one."""
-        return self._push_token is not None
+        return bool(self._proof)
 
     def close(self) -> None:
         self._asker.close()
@@ -163,11 +160,6 @@ def _moment(value: str | None) -> datetime | None:
         return datetime.strptime(value or "", "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:
         return None
-
-
-def _e164(number: str) -> str:
-    digits = number.strip()
-    return digits if digits.startswith("+") else "+86" + digits.removeprefix("0086")
 
 
 def open_hook(config: Config) -> HuaweiHook:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from alerts.hooks.approved import ApprovedConfig
-from alerts.hooks.asking import AskingConfig, web_address
+from alerts.hooks.asking import SignedConfig, web_address
 
 
-class Config(AskingConfig, ApprovedConfig):
+class Config(SignedConfig, ApprovedConfig):
     """An application of Tencent Cloud's short message service (腾讯云短信).
 
     Args:
@@ -28,8 +27,6 @@ class Config(AskingConfig, ApprovedConfig):
     """
 
     secret_id: str = Field(min_length=1)
-    secret: SecretStr = SecretStr("")
-    secret_file: Path | None = None
     app_id: str = Field(pattern=r"^\d+$")
     sign_name: str = Field(min_length=1)
     region: str = "ap-guangzhou"
@@ -42,9 +39,3 @@ class Config(AskingConfig, ApprovedConfig):
     @classmethod
     def _http(cls, value: str) -> str:
         return web_address(value).rstrip("/")
-
-    @model_validator(mode="after")
-    def _has_secret(self) -> Self:
-        if not self.secret.get_secret_value() and self.secret_file is None:
-            raise ValueError("secret_file is missing")
-        return self

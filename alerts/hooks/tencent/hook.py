@@ -6,7 +6,6 @@ Sources: cloud.tencent.com/document/product/382/55981 (SendSms, API 2021-01-11),
 
 from __future__ import annotations
 
-import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -20,9 +19,10 @@ from alerts.hooks.approved import approved
 from alerts.hooks.asking import Answer, Asker, object_of, printable, read_secret, refusal
 from alerts.hooks.base import Fate, Handed, Pushed, Receipt, Reply, UnclearSendError, short_key
 from alerts.hooks.doubt import Doubt
+from alerts.hooks.proof import PushToken
 from alerts.hooks.tencent.config import Config
 from alerts.hooks.tencent.signature import CONTENT_TYPE, authorization
-from alerts.messages import Outgoing
+from alerts.messages import Outgoing, e164
 from domain.errors import SendError
 
 VERSION: Final = "2021-01-11"
@@ -69,8 +69,7 @@ class TencentHook:
     ) -> None:
         self._config, self._time = config, time_source
         self._secret = read_secret(config.secret, config.secret_file, "secret")
-        token = config.push_token_file
-        self._push_token = read_secret(config.secret, token, "push_token_file") if token else None
+        self._proof = PushToken(config.push_token_file)
         self._doubt = Doubt(config.patience, monotonic)
         self._asker = Asker(config, transport=transport)
 
@@ -78,7 +77,7 @@ class TencentHook:
         template = approved(self._config.templates, message)
         answer = self._call(
             "SendSms",
-            PhoneNumberSet=[_e164(message.to)],
+            PhoneNumberSet=[e164(message.to)],
             SmsSdkAppId=self._config.app_id,
             SignName=self._config.sign_name,
             TemplateId=template.id,
@@ -101,7 +100,7 @@ class TencentHook:
             answer = self._call(
                 "PullSmsSendStatusByPhoneNumber",
                 SmsSdkAppId=self._config.app_id,
-                PhoneNumber=_e164(message.to),
+                PhoneNumber=e164(message.to),
                 BeginTime=now - 86_400,
                 EndTime=now,
                 Offset=0,
@@ -128,9 +127,7 @@ class TencentHook:
 
     def read_push(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Pushed:
         """Receipts (a list) or one reply (an object). Neither is signed: the token in the address proves them."""
-        token = query.get("token", "").encode()
-        if self._push_token is None or not hmac.compare_digest(token, self._push_token):
-            raise PermissionError("no or wrong token")
+        self._proof.check(query)
         try:
             value = json.loads(body)
         except (ValueError, RecursionError):
@@ -145,7 +142,7 @@ class TencentHook:
     @property
     def receives(self) -> bool:
         """Whether receipts can come at all; otherwise nobody waits for one."""
-        return self._push_token is not None or self._config.receipts
+        return bool(self._proof) or self._config.receipts
 
     def close(self) -> None:
         self._asker.close()
@@ -196,12 +193,6 @@ def _refused_for(code: str) -> SendError:
     if not code or code.startswith("InternalError"):
         return UnclearSendError(code or "an answer without a code")
     return SendError(code, permanent=True)
-
-
-def _e164(number: str) -> str:
-    """The number with its country; a mainland number may come without."""
-    digits = number.strip()
-    return digits if digits.startswith("+") else "+86" + digits.removeprefix("0086")
 
 
 def _receipts(rows: object) -> list[Receipt]:
