@@ -192,7 +192,9 @@ class KafkaCluster:
             expected = {n for n in range(self.count) if self._processes[n] is not None} - self._paused
             for broker in expected:
                 assert self._running(broker), f"broker {broker} ended: {self.output(broker)[-2000:]}"
-            if asyncio.run(_members([self.plain_servers[n] for n in expected])) == expected:
+            listed = asyncio.run(_members([self.plain_servers[n] for n in expected])) == expected
+            # The others may list a broker before its own door is open.
+            if listed and all(_listens(self.servers[n]) for n in expected):
                 return
             assert time.monotonic() < give_up, f"no cluster in {seconds:.0f} s: {self.output()[-2000:]}"
             time.sleep(0.05)
