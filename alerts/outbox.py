@@ -1,40 +1,36 @@
-"""The outbox table: written with the finding, leased, confirmed. Every statement that touches it is here, but for what comes
-after: receipts and replies (:mod:`alerts.receipts`, :mod:`alerts.replies`).
+"""The outbox table: written with the finding, read by whoever wants to know what became of it. Taking messages from it and
+writing down how sending ended is in :mod:`alerts.leases`; what comes after in :mod:`alerts.receipts`, :mod:`alerts.replies`.
 
 Two clocks, never mixed: when to try, how long a lease holds and when to give up are real seconds, counted by the
-database (the gateway is real, and all senders share one clock); when a message was written, sent or acknowledged
+database (the gateway is real, and all senders share one clock); when a message was written, sent, acknowledged or is held until
 is the system's clock, which a demo runs faster.
 
-States: ready → leased → sent → delivered | undelivered | unknown, which receipts decide; dead = given up, with the reason;
-skipped = never meant to be sent, with the reason. A lease is committed before the message is sent. Whoever confirms must still hold it: ``attempts`` is the
-fence, since every new lease counts it up.
+States: held → ready → leased → sent → delivered | undelivered | unknown, which receipts decide; dead = given up, with the reason;
+skipped = never meant to be sent, with the reason; gathered = told in another message.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from alerts.leases import Leased, bury, bury_overdue, confirm, lease, try_later
 from alerts.messages import mask_phone
 from alerts.routing import OutboxRow, Plan, Reason, Recipient, Skipped
-from domain.chain import Entry
-from store import Connection, chain
+from alerts.states import CHANNEL, CORRECTION, GIVE_UP_AFTER, HOLD, RESTORED, STATES, UNCLEAR, notify
+from store import Connection
 
-CHANNEL = "mingjing"
-#: How long a message is worth sending, in real time.
-GIVE_UP_AFTER = timedelta(hours=24)
-#: Starts ``last_error`` where the gateway may have taken the message all the same.
-UNCLEAR = "unclear: "
-#: Roles among the signs of life: while the first is there no message leaves; the second says when a backup was restored.
-HOLD, RESTORED = "hold", "restore"
-CORRECTION = "finding.correction"
-STATES = ("ready", "leased", "sent", "delivered", "undelivered", "unknown", "dead", "skipped")
+__all__ = [
+    "CHANNEL", "CORRECTION", "GIVE_UP_AFTER", "HOLD", "RESTORED", "STATES", "UNCLEAR", "Leased", "beat", "bury",
+    "bury_overdue", "confirm", "counts", "held", "hold_messages", "insert_rows", "lease", "list_dead", "list_messages",
+    "messages_of", "notify", "release_messages", "revive", "told_recipients", "try_later", "withdraw_cards",
+    "withdraw_corrections",
+]  # fmt: skip
 
 _INSERT = """
 insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, params, state, reason,
@@ -46,61 +42,6 @@ from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text
 order by n
 on conflict (idempotency_key) do nothing
 """
-
-# now(), not clock_timestamp(), against next_try_at: a volatile function cannot be looked up in an index.
-_LEASE = """
-with due as (
-    select o.message_id, o.state = 'leased' or coalesce(o.last_error like %(unclear)s, false) as unclear,
-           o.last_error is not null as asked,
-           coalesce((f.state = 'revoked') <> (o.template = %(correction)s), false) as obsolete,
-           coalesce(coalesce(f.opened_at, o.created_at) <= (
-               select max(real_at) from heartbeat where role = %(restored)s), false) as before_restore
-    from outbox o left join finding f on f.finding_id = o.finding_id
-    where o.state in ('ready', 'leased') and o.next_try_at <= now() and o.give_up_at > now()
-      and (o.state = 'ready' or o.leased_until < clock_timestamp()) and o.channel = %(channel)s
-      and not exists (select 1 from heartbeat where role = %(hold)s)
-      and not ((o.template = %(correction)s or o.params ->> 'step' like 'reopened%%') and exists (
-          select 1 from outbox e where e.finding_id = o.finding_id and e.person = o.person
-          and e.state = 'leased' and e.leased_until > clock_timestamp() and e.message_id < o.message_id))
-    order by o.next_try_at, o.message_id limit %(limit)s for update of o skip locked)
-update outbox o
-set state = case when gone then 'skipped' else 'leased' end,
-    reason = case when gone and o.template = %(correction)s then 'reopened' when gone then 'revoked' end,
-    leased_by = case when gone then null else %(by)s end,
-    leased_until = case when gone then null else clock_timestamp() + %(span)s end,
-    attempts = attempts + case when gone then 0 else 1 end
-from (select message_id, obsolete, unclear or before_restore as in_doubt,
-             obsolete and not (unclear or (before_restore and not asked)) as gone from due) as due
-where o.message_id = due.message_id
-returning o.message_id, o.idempotency_key, o.finding_id, o.phone, o.channel, o.template, o.params, o.attempts,
-          o.created_at, o.ack_token, due.in_doubt, due.obsolete, due.gone
-"""
-
-_HELD = "message_id = %(id)s and state = 'leased' and leased_by = %(by)s and attempts = %(attempts)s"
-
-
-@dataclass(frozen=True, slots=True)
-class Leased:
-    """A message this sender may send now.
-
-    ``in_doubt``: an earlier try may have reached the gateway, also one that a restored backup knows nothing of; ask before
-    sending again, where the hook can.
-    ``obsolete``: no longer true, so never to be sent; in doubt it is leased only to learn whether it has been.
-    """
-
-    message_id: int
-    idempotency_key: str
-    finding_id: str | None
-    phone: str
-    channel: str
-    template: str
-    params: dict[str, Any]
-    attempts: int
-    created_at: datetime
-    leased_by: str
-    has_ack: bool
-    in_doubt: bool
-    obsolete: bool
 
 
 def insert_rows(connection: Connection, rows: Plan, *, give_up_after: timedelta = GIVE_UP_AFTER) -> int:
@@ -127,11 +68,6 @@ def _values(row: OutboxRow | Skipped, give_up_after: timedelta) -> tuple[Any, ..
     rest = (row.phone, row.channel, row.template, params, "ready", None)
     hold = row.hold.total_seconds()
     return (*common, *rest, hold, give_up, row.created_at, row.ack_digest, row.ack_expires_at)
-
-
-def notify(connection: Connection, table: str = "outbox") -> None:
-    """Wakes whoever listens, once the transaction is committed."""
-    connection.execute("select pg_notify(%s, %s)", (CHANNEL, table))
 
 
 def withdraw_cards(connection: Connection, finding_id: str) -> int:
@@ -172,159 +108,6 @@ def told_recipients(connection: Connection, finding_id: str, *, waiting: bool = 
         {"finding": finding_id, "unclear": UNCLEAR + "%", "waiting": waiting, "correction": CORRECTION},
     )
     return [Recipient(person, phone) for person, phone in rows]
-
-
-def lease(connection: Connection, *, channel: str, limit: int, by: str, seconds: float) -> list[Leased]:
-    """Takes up to ``limit`` messages of a channel that are due, for ``seconds`` of real time. Commit before sending.
-
-    What a revocation (or its undoing) has made untrue is taken out of the queue on the way: after a correction, the
-    card itself must not arrive. For the same reason a correction waits while its card is being sent. What may have
-    arrived before is not called skipped unasked: a phone may show it.
-    """
-    values = {"channel": channel, "limit": limit, "by": by, "span": timedelta(seconds=seconds)}
-    values |= {"correction": CORRECTION, "hold": HOLD, "restored": RESTORED, "unclear": UNCLEAR + "%"}
-    with connection.cursor(row_factory=dict_row) as cursor:
-        while limit > 0:
-            rows = cursor.execute(_LEASE, values).fetchall()
-            taken = [row for row in rows if not row.pop("gone")]
-            if taken or not rows:
-                return [_leased(row, by) for row in sorted(taken, key=lambda row: row["message_id"])]
-    return []
-
-
-def _leased(row: dict[str, Any], by: str) -> Leased:
-    has_ack = row.pop("ack_token") is not None
-    return Leased(**row, leased_by=by, has_ack=has_ack)
-
-
-def _held(message: Leased) -> dict[str, Any]:
-    return {"id": message.message_id, "by": message.leased_by, "attempts": message.attempts}
-
-
-def confirm(
-    connection: Connection,
-    message: Leased,
-    *,
-    provider_id: str | None,
-    at: datetime,
-    delivered: bool,
-    ask_after: float | None = None,
-) -> bool:
-    """The gateway has it. False: the lease was lost, and the row is left to who holds it now.
-
-    Args:
-        ask_after: real seconds after which somebody asks, if no receipt has come; None: none is expected.
-    """
-    state = "delivered" if delivered else "sent"
-    values: dict[str, Any] = {
-        "state": state,
-        "provider": provider_id,
-        "at": at,
-        "done": at if delivered else None,
-    }
-    values["patience"] = None if ask_after is None or delivered else timedelta(seconds=ask_after)
-    with connection.transaction():
-        row = connection.execute(
-            f"""
-            update outbox set state = %(state)s, provider_id = %(provider)s, sent_at = %(at)s, delivered_at = %(done)s,
-                              handed_at = clock_timestamp(), ask_at = clock_timestamp() + %(patience)s::interval,
-                              leased_by = null, leased_until = null, last_error = null, reason = null
-            where {_HELD} returning centre, person
-            """,
-            _held(message) | values,
-        ).fetchone()
-        if row is not None:
-            _keep(connection, message, row, state, {"gateway": provider_id}, at)
-    return row is not None
-
-
-def _keep(
-    connection: Connection,
-    message: Leased,
-    row: tuple[str, str],
-    became: str,
-    detail: dict[str, Any],
-    at: datetime,
-) -> None:
-    """What became of a message, for the evidence chain: who was told what, and no whole number."""
-    payload = {
-        "message": message.message_id, "key": message.idempotency_key, "person": row[1],
-        "phone": mask_phone(message.phone), "channel": message.channel, "template": message.template,
-        "params": message.params, "written_at": message.created_at, "tries": message.attempts, **detail,
-    }  # fmt: skip
-    subject = f"message:{message.message_id}"
-    chain.append(connection, row[0], [Entry(f"message.{became}", subject, payload, message.finding_id)], at)
-
-
-def try_later(
-    connection: Connection, message: Leased, *, error: str, seconds: float, at: datetime | None = None
-) -> bool:
-    """Passing failure: ready again after ``seconds``, or dead if that is after its own deadline; ``at`` as in :func:`bury`."""
-    with connection.transaction():
-        row = connection.execute(
-            f"""
-            update outbox
-            set state = case when clock_timestamp() + %(wait)s < give_up_at then 'ready' else 'dead' end,
-                reason = case when clock_timestamp() + %(wait)s < give_up_at then null else 'gave_up' end,
-                next_try_at = clock_timestamp() + %(wait)s, last_error = %(error)s, leased_by = null, leased_until = null
-            where {_HELD} returning centre, person, state
-            """,
-            _held(message) | {"wait": timedelta(seconds=seconds), "error": error},
-        ).fetchone()
-        if row is not None and row[2] == "dead":
-            _keep(connection, message, row[:2], "dead", {"reason": "gave_up"}, at or message.created_at)
-    return row is not None
-
-
-def bury(
-    connection: Connection, message: Leased, *, reason: str, error: str, at: datetime | None = None
-) -> bool:
-    """Permanent failure: dead, with a named reason and the gateway's words; ``at``: the system's clock."""
-    with connection.transaction():
-        row = connection.execute(
-            f"""
-            update outbox set state = 'dead', reason = %(reason)s, last_error = %(error)s, leased_by = null,
-                              leased_until = null
-            where {_HELD} returning centre, person
-            """,
-            _held(message) | {"reason": reason, "error": error},
-        ).fetchone()
-        if row is not None:
-            _keep(connection, message, row, "dead", {"reason": reason}, at or message.created_at)
-    return row is not None
-
-
-def bury_overdue(connection: Connection, at: datetime | None = None) -> int:
-    """Messages whose own deadline has passed while nobody sent them (no sender ran, no hook for their channel).
-
-    ``at``: the system's clock; without it the chain says when each was written.
-    """
-    with connection.transaction():
-        rows = connection.execute(
-            """
-            update outbox set state = 'dead', reason = 'gave_up', leased_by = null, leased_until = null
-            where state in ('ready', 'leased') and give_up_at <= clock_timestamp()
-              and (state = 'ready' or leased_until < clock_timestamp())
-              and not exists (select 1 from heartbeat where role = %s)
-            returning centre, message_id, finding_id, idempotency_key, person, phone, template, created_at
-            """,
-            (HOLD,),
-        ).fetchall()
-        # Sorted: chains are locked in one order.
-        for centre, message, finding, key, person, phone, template, written in sorted(
-            rows, key=lambda row: row[:2]
-        ):
-            payload = {
-                "message": message,
-                "key": key,
-                "person": person,
-                "phone": mask_phone(phone),
-                "reason": "gave_up",
-            }
-            payload |= {"template": template, "written_at": written}
-            entry = Entry("message.dead", f"message:{message}", payload, finding)
-            chain.append(connection, centre, [entry], at or written)
-    return len(rows)
 
 
 def hold_messages(connection: Connection, why: str) -> None:
