@@ -16,6 +16,7 @@ from pydantic import Field, StrictInt, model_validator
 
 from domain.camera_source import CameraSource
 from domain.finding_clocks import FindingSettings
+from domain.messages import MessageSettings as MessageSettings
 from domain.model import Code as Code
 from domain.model import Days as Days
 from domain.model import Model, Spans, Weekday, added
@@ -164,6 +165,9 @@ class Person(Model):
     phone: str | None = None
     title: str = ""
     invented: bool = False
+    email: str | None = added()
+    #: By name of a channel, where neither telephone nor e-mail is what it takes.
+    addresses: dict[str, Annotated[str, Field(min_length=1, max_length=512)]] = added({})
 
 
 class Window(WindowStaffing, WindowDoors):
@@ -256,16 +260,6 @@ class PresenceSettings(Model):
     method: Literal["auto", "detector", "correlation"] = "auto"
     window: float = Field(default=10, gt=0)
     fresh: float = Field(default=10, gt=0)
-
-
-class MessageSettings(Model):
-    """Who is told: roles of the window (handler, superior, leader) and the inspectors, by severity."""
-
-    notice: list[str] = Field(default_factory=list)
-    yellow: list[str] = Field(default_factory=lambda: ["handler", "superior"])
-    red: list[str] = Field(default_factory=lambda: ["handler", "superior", "leader", "inspectors"])
-    inspectors: list[str] = Field(default_factory=list)
-    max_age_hours: float = Field(default=24, gt=0)
 
 
 class Centre(Model):

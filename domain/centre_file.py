@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from domain.centre import Centre, Rules
 from domain.errors import CentreFileError
+from domain.messages import broken_references
 from domain.model import Model
 from domain.working_time import WEEKDAYS
 
@@ -289,6 +290,5 @@ def _broken_references(centre: Centre) -> Iterator[tuple[Place, str]]:
                     f"camera {camera.id}: the post '{post.name}' stands twice",
                 )
             names.add(post.name)
-    for j, person in enumerate(centre.messages.inspectors):
-        if person not in people:
-            yield ("messages", "inspectors", j), f"messages.inspectors: there is no person '{person}'"
+    for place, reason in broken_references(centre.messages, people, windows, departments):
+        yield ("messages", *place), reason
