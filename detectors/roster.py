@@ -7,75 +7,15 @@ nothing.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from detectors.intervals import Interval, minus, union
-from detectors.subject_events import moment, text_of
 from domain.centre import Centre, Window
-from domain.decoding import parse_moment
-from domain.events import Event
-from domain.rules.staffing import Shift
-from domain.working_time import WEEKDAYS, Calendar, parse_hours
-
-
-@dataclass(frozen=True, slots=True)
-class Leave:
-    """[start, end) in which a person is away by permission."""
-
-    staff: str
-    start: datetime
-    end: datetime
-    substitute: str | None
-    granted: datetime
-
-    def told(self, calendar: Calendar) -> dict[str, Any]:
-        """JSON-ready."""
-        return {
-            "staff": self.staff,
-            "from": calendar.local(self.start).isoformat(),
-            "to": calendar.local(self.end).isoformat(),
-            "substitute": self.substitute,
-        }
-
-
-def find_leaves(events: Iterable[Event], calendar: Calendar, *, backdated: bool) -> list[Leave]:
-    """Leaves out of ``leave.granted`` and ``leave.ended`` (back early, 销假), in order.
-
-    Dates mean whole local days, the last one included. A leave that is not ``backdated`` begins no earlier than it was
-    granted.
-    """
-    events = list(events)
-    returns = [(event.staff, moment(event)) for event in events if event.kind == "leave.ended"]
-    leaves: list[Leave] = []
-    for event in events:
-        if event.kind != "leave.granted" or event.staff is None:
-            continue
-        start, end = _edge(event.data["from"], calendar, 0), _edge(event.data["to"], calendar, 1)
-        if not backdated:
-            start = max(start, moment(event))
-        end = min([end, *(at for staff, at in returns if staff == event.staff and start <= at < end)])
-        if start < end:
-            leaves.append(Leave(event.staff, start, end, text_of(event, "substitute"), moment(event)))
-    return sorted(leaves, key=lambda x: (x.start, x.end, x.staff, x.substitute or "", x.granted))
-
-
-def _edge(value: str, calendar: Calendar, more: int) -> datetime:
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-        return calendar.day_start(date.fromisoformat(value).toordinal() + more)
-    return parse_moment(value, "data.from").astimezone(UTC)
-
-
-def falls_on(days: Sequence[object] | None, ordinal: int) -> bool:
-    """Whether a list of weekdays and dates names this date; None names every one."""
-    if days is None:
-        return True
-    day = date.fromordinal(ordinal)
-    return day in days or WEEKDAYS[day.weekday()] in days
+from domain.leave import Leave as Leave
+from domain.leave import find_leaves as find_leaves
+from domain.rules.staffing import Shift, falls_on
+from domain.working_time import Calendar, parse_hours
 
 
 def hours_on(spans: Sequence[str], ordinal: int, calendar: Calendar) -> list[Interval]:

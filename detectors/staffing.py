@@ -22,10 +22,11 @@ from typing import Any
 from detectors.intervals import Interval, meet, minus, union
 from detectors.limits import iso
 from detectors.roster import Leave, find_leaves, on_duty, open_on, shifts_on, windows_of_person
-from detectors.subject_events import Facts, facts_of, moment, text_of
+from detectors.subject_events import Facts, facts_of
 from detectors.verdict import Claim
 from detectors.waiting import KINDS as QUEUE_KINDS
 from detectors.waiting import waiting_at, windows_of_ticket
+from domain import cover
 from domain.centre import Centre, Window
 from domain.events import Event
 from domain.findings import Severity
@@ -133,38 +134,7 @@ def _day_of(ordinal: int, calendar: Calendar) -> list[Interval]:
 
 def find_covers(window: Window, facts: Facts, centre: Centre, calendar: Calendar) -> list[Interval]:
     """When the B-post or the paired window serves for this one."""
-    ends = [event for event in facts.of("cover.ended") if _speaks_of(event, window)]
-    found = []
-    for event in facts.of("cover.started"):
-        if not _speaks_of(event, window) or not _may_cover(event, window, centre):
-            continue
-        start = moment(event)
-        close = calendar.day_start(calendar.local_date(start) + 1)
-        same = [e for e in ends if _cover(e) in (_cover(event), (None, None))]
-        found.append((start, min([close, *(moment(e) for e in same if moment(e) > start)])))
-    return union(found)
-
-
-def _speaks_of(event: Event, window: Window) -> bool:
-    # A cover that names no window is of all windows of its person.
-    return event.window in (None, window.id)
-
-
-def _cover(event: Event) -> tuple[str | None, str | None]:
-    return event.staff, text_of(event, "by_window")
-
-
-def _may_cover(event: Event, window: Window, centre: Centre) -> bool:
-    if not window.ab_posts and window.pair is None:
-        return True
-    staff, by_window = _cover(event)
-    allowed = {person for post in window.ab_posts or () for person in (post.a, post.b)}
-    if window.pair is not None:
-        if by_window == window.pair:
-            return True
-        neighbour = centre.window_by_id.get(window.pair)
-        allowed |= set(neighbour.staff) if neighbour is not None else set()
-    return staff in allowed
+    return union((each.start, each.end) for each in cover.find_covers(window, facts.events, centre, calendar))
 
 
 def _unreplaced(

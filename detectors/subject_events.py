@@ -31,7 +31,7 @@ def facts_of(events: Iterable[Event], now: datetime) -> Facts:
 
 def moment(event: Event) -> datetime:
     """When it happened, in UTC."""
-    return event.occurred_at.astimezone(UTC)
+    return event.moment
 
 
 def instance(event: Event) -> str:
@@ -41,11 +41,7 @@ def instance(event: Event) -> str:
 
 def text_of(event: Event, *names: str) -> str | None:
     """The first of these keys of ``data`` that holds a text."""
-    for name in names:
-        value = event.data.get(name)
-        if isinstance(value, str) and value.strip():
-            return value
-    return None
+    return event.text(*names)
 
 
 def first_after(events: Iterable[Event], start: datetime) -> Event | None:

@@ -82,6 +82,16 @@ class Event:
         """What makes two events the same one."""
         return self.source, self.event_id
 
+    @property
+    def moment(self) -> datetime:
+        """When it happened, in UTC."""
+        return self.occurred_at.astimezone(UTC)
+
+    def text(self, *names: str) -> str | None:
+        """The first of these keys of ``data`` that holds a text."""
+        values = (self.data.get(name) for name in names)
+        return next((value for value in values if isinstance(value, str) and value.strip()), None)
+
 
 def _required_text(obj: Mapping[str, Any], name: str) -> str:
     value = obj.get(name)

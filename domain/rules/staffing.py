@@ -5,7 +5,7 @@ Sources: A1 Kaifu (Changsha) 2019, A2 Cangnan 2019, A5 a centre with lunch duty,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Annotated, Literal
 
@@ -13,6 +13,7 @@ from pydantic import Field, StrictInt
 
 from domain.model import Code, Model, Spans, Weekday, added
 from domain.rules import FamilySettings
+from domain.working_time import WEEKDAYS
 
 
 class StaffingSettings(FamilySettings):
@@ -46,6 +47,14 @@ class AttendanceSettings(FamilySettings):
 
 #: Weekdays and single dates.
 Days = list[Weekday | date]
+
+
+def falls_on(days: Sequence[object] | None, ordinal: int) -> bool:
+    """Whether a list of weekdays and dates names this date; None names every one."""
+    if days is None:
+        return True
+    day = date.fromordinal(ordinal)
+    return day in days or WEEKDAYS[day.weekday()] in days
 
 
 class Shift(Model):
