@@ -22,6 +22,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 
 class MingjingError(Exception):
@@ -144,6 +145,8 @@ class SendError(MingjingError):
         permanent: True if trying again cannot help.
         retry_after: seconds for which the gateway wants to hear nothing, of any message.
         wait: seconds before this one message is worth another try; others are not held up.
+        scope: with ``permanent``, what is refused: this message, or the whole channel (key, account, arrears, signature), by
+            which nothing is worth trying until somebody has put that right.
     """
 
     def __init__(
@@ -153,6 +156,8 @@ class SendError(MingjingError):
         permanent: bool = False,
         retry_after: float | None = None,
         wait: float | None = None,
+        scope: Literal["message", "channel"] = "message",
     ) -> None:
         self.reason, self.permanent, self.retry_after, self.wait = reason, permanent, retry_after, wait
+        self.scope = scope
         super().__init__(reason)

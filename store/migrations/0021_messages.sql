@@ -12,7 +12,8 @@ alter table outbox
     add column follows    bigint      references outbox, -- the message in whose place this one goes, by the next channel
     add column held_until timestamptz,                   -- system's clock; with state 'held'
     add column gather     text,                          -- those held under one name for one person leave as one message
-    add column digest_id  bigint      references outbox; -- 'gathered': the message this one is told in
+    add column digest_id  bigint      references outbox, -- 'gathered': the message this one is told in
+    add column first_try_at timestamptz;                 -- real time: a channel that fails for too long loses the message to the next
 create index outbox_held on outbox (centre, held_until) where state = 'held';
 create index outbox_told on outbox (digest_id) where digest_id is not null;
 create unique index outbox_follows on outbox (follows) where follows is not null;
@@ -52,4 +53,14 @@ create table channel_state (
     off_since    timestamptz not null,                   -- real time
     reason       text        not null,
     error        text        not null default ''
+);
+
+-- What is wrong with the system itself, as long as it is: told once, then once a day, until it is over.
+create table trouble (
+    name         text        primary key,                -- what, and of which channel: channel_off:sms
+    since        timestamptz not null,                   -- real time, as all moments here
+    seen_at      timestamptz not null,                   -- last found
+    told_at      timestamptz,                            -- last message about it; NULL: too young to be told
+    times        int         not null default 0,         -- messages about it
+    detail       jsonb       not null default '{}'
 );
