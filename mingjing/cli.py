@@ -43,6 +43,9 @@ COMMANDS: dict[str, Command] = {
     "messages": Command(
         "mingjing.messages:app", "短信 · What became of messages: counts, dead, retry, hold, release"
     ),
+    "silences": Command(
+        "mingjing.silences:app", "静默 · Messages of some findings wait for a while: list, add, end"
+    ),
     "model": Command("mingjing.models:model_app", "识别模型 · Detector models: list, install"),
     "camera": Command(
         "mingjing.camera.command:camera_app", "摄像机 · What an operator does about cameras, e.g. calibrate"
