@@ -20,6 +20,11 @@ TEXTS: dict[str, dict[str, str]] = {
         "finding.red": "【{signature}】{level}：{subject}{rule}，{due}。{act}。{ack}",
         "finding.correction": "【{signature}】更正：{subject}{rule}（{level}，{due}）已撤销，无须处理，特此说明。",
         "finding.reminder": "【{signature}】催办：{subject}{rule}（{level}）应于{answer_due}前{step}，已逾期。请{who}立即办理。{ack}",
+        "finding.again": "【{signature}】第{number}次提醒：{subject}{rule}（{level}，{due}）尚未{step}。{act}。{ack}",
+        "finding.escalated": "【{signature}】{level}升级：{subject}{rule}（{due}），{why}，升级至您。{act}。{ack}",
+        "digest.group": "【{signature}】{subject}监察发现{total}项：{counts}。{worst}。{desk}",
+        "digest.flood": "【{signature}】{subject}通知过多，{span}的{total}项合并告知：{counts}。{worst}。{desk}",
+        "digest.daily": "【{signature}】{subject}监察日报：{span}新增{counts}，办结{closed}，撤销{revoked}；待反馈{unanswered}，其中逾期{overdue}。{worst}。{desk}",
     },
     "en": {
         "finding.notice": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
@@ -27,6 +32,11 @@ TEXTS: dict[str, dict[str, str]] = {
         "finding.red": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
         "finding.correction": "[{signature}] Correction: {subject}: {rule} ({level}, {due}) is revoked. Nothing to do.",
         "finding.reminder": "[{signature}] Reminder: {subject}: {rule} ({level}): {step} was due {answer_due}. {who}: act now. {ack}",
+        "finding.again": "[{signature}] Reminder {number}: {subject}: {rule} ({level}, {due}): no {step} yet. {act}. {ack}",
+        "finding.escalated": "[{signature}] {level} escalated to you: {subject}: {rule} ({due}): {why}. {act}. {ack}",
+        "digest.group": "[{signature}] {subject}: {total} findings: {counts}. {worst}. {desk}",
+        "digest.flood": "[{signature}] {subject}: too many messages; {total} findings, {span}, in one: {counts}. {worst}. {desk}",
+        "digest.daily": "[{signature}] {subject}: day's report: new {span}: {counts}; closed {closed}, revoked {revoked}; unanswered {unanswered}, of these late {overdue}. {worst}. {desk}",
     },
 }
 
@@ -35,6 +45,11 @@ LEVELS = {
     "en": {"notice": "Notice", "yellow": "Yellow card", "red": "Red card"},
 }
 
+
+#: Without these no centre can do; the others a centre needs only where its settings lead to them.
+ALWAYS = frozenset(
+    ("finding.notice", "finding.yellow", "finding.red", "finding.correction", "finding.reminder")
+)
 
 #: What is late, in a reminder.
 LATE = {
@@ -134,6 +149,20 @@ PHRASES = {
         "nobody": "窗口负责人",
         "day": "{month}月{day}日{hour:02d}:{minute:02d}",
         "year": "{year}年",
+        "acknowledged": "确认",
+        "answered": "反馈",
+        "waited": "已逾{minutes}分钟未{step}",
+        "unreached": "通知未能送达责任人",
+        "span": "{since}至{until}",
+        "count": "{level}{number}",
+        "counts_join": "、",
+        "none": "无",
+        "worst": "重点：{names}",
+        "all_told": "明细见监察台",
+        "worst_one": "{subject}{rule}",
+        "worst_join": "；",
+        "desk": "详见{link}",
+        "no_desk": "详见监察台",
         "signature": "明镜",
         "join": "，",
     },
@@ -152,6 +181,20 @@ PHRASES = {
         "nobody": "Head of the window",
         "day": "{month:02d}-{day:02d} {hour:02d}:{minute:02d}",
         "year": "{year}-",
+        "acknowledged": "acknowledgement",
+        "answered": "answer",
+        "waited": "no {step} for {minutes} minutes",
+        "unreached": "nobody in charge could be reached",
+        "span": "{since} to {until}",
+        "count": "{level} {number}",
+        "counts_join": ", ",
+        "none": "none",
+        "worst": "First of all: {names}",
+        "all_told": "All of them are at the desk",
+        "worst_one": "{subject}: {rule}",
+        "worst_join": "; ",
+        "desk": "See {link}",
+        "no_desk": "See the desk",
         "signature": "Mingjing",
         "join": ", ",
     },

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from alerts.catalogue import LATE, LEVELS, PHRASES, TEXTS, rule_words
+from alerts.digest_words import digest_values
 
 #: Part lengths of a short message: (alone, joined). UCS-2 counts UTF-16 units; 3GPP TS 23.038 and 23.040.
 UCS2_PARTS, GSM7_PARTS = (70, 67), (160, 153)
@@ -81,17 +82,22 @@ def message_values(
     Args:
         params: ``rule``, ``severity``, ``opened_at``; optional ``window``, ``window_name``, ``case``,
             ``source``, ``stage``, ``due_at`` or ``since`` with ``minutes``, ``ack_until``, ``who``, ``provisional``,
-            ``waiting`` (citizens wait at the empty window).
+            ``waiting`` (citizens wait at the empty window); of what is said again ``number`` (2: the second reminder),
+            ``until`` (``acknowledged`` or ``answered``: what is waited for) and ``waited`` (minutes; None: nobody was reached).
+            Those of a digest: :mod:`alerts.digest_words`.
         now: when the message was written (decides whether a moment needs its year).
 
     Raises:
         KeyError, ValueError: the params are not those of a message.
     """
-    words, rule = PHRASES[language], rule_words(str(params["rule"]), language)
+    words = PHRASES[language]
 
     def moment(name: str) -> str:
         return moment_words(datetime.fromisoformat(params[name]), now, language)
 
+    if template.startswith("digest."):
+        return digest_values(params, language, moment=moment, clean=clean)
+    rule = rule_words(str(params["rule"]), language)
     if params.get("since"):
         due = words["since"].format(moment=moment("since"), minutes=f"{params['minutes']:g}")
     elif params.get("due_at"):
@@ -109,6 +115,8 @@ def message_values(
     late = {}
     if params.get("late"):
         late = {"step": LATE[language][params["late"]], "answer_due": moment("answer_due"), "who": who}
+    elif template in ("finding.again", "finding.escalated"):
+        late = _again(params, language)
     return late | {
         "signature": words["signature"],
         "level": LEVELS[language][params["severity"]],
@@ -120,6 +128,15 @@ def message_values(
         "ack": ack,
         "link": link or "",
     }
+
+
+def _again(params: Mapping[str, Any], language: str) -> dict[str, str]:
+    """What is said again to those told before, or for the first time to those above them."""
+    words = PHRASES[language]
+    step = words["answered" if params.get("until") == "answered" else "acknowledged"]
+    waited = params.get("waited")
+    why = words["unreached"] if waited is None else words["waited"].format(minutes=f"{waited:.0f}", step=step)
+    return {"number": str(params.get("number", 1)), "step": step, "why": why}
 
 
 def _subject(params: Mapping[str, Any], language: str) -> str:

@@ -7,13 +7,14 @@ gives the values, by name (Aliyun) or in order (Tencent, Huawei).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from alerts.catalogue import TEXTS
+from alerts.catalogue import ALWAYS, TEXTS
 from alerts.messages import Outgoing, clean
 from domain.errors import SendError
+from domain.messages import MessageSettings
 
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -55,7 +56,11 @@ class Approved(BaseModel):
 
 
 class ApprovedConfig(BaseModel):
-    """The part of a hook's settings that maps our templates to the provider's."""
+    """The part of a hook's settings that maps our templates to the provider's.
+
+    The templates of every centre must be there. Others are needed where a centre's settings lead to them, which is asked
+    where both are known (:func:`needed`).
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -64,19 +69,54 @@ class ApprovedConfig(BaseModel):
     @model_validator(mode="after")
     def _all_there(self) -> ApprovedConfig:
         known = TEXTS["zh-CN"]
-        if missing := sorted(known.keys() - self.templates.keys()):
+        if lacking := sorted(ALWAYS - self.templates.keys()):
             raise ValueError(
-                f"templates: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+                f"templates: {', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} missing"
             )
         if unknown := sorted(self.templates.keys() - known.keys()):
             raise ValueError(f"templates: there is no template {unknown[0]}; there are {', '.join(known)}")
         for name, template in self.templates.items():
-            has = {*_PLACE.findall(known[name]), "link"}
+            has = places(name)
             if strange := [value for value in template.values if value not in has]:
                 raise ValueError(
                     f"templates: {name} has no value {strange[0]}; it has {', '.join(sorted(has))}"
                 )
         return self
+
+
+def places(template: str) -> frozenset[str]:
+    """The values that a template of ours has."""
+    return frozenset((*_PLACE.findall(TEXTS["zh-CN"][template]), "link"))
+
+
+def all_approved(form: str, values: Sequence[str]) -> dict[str, Approved]:
+    """Every template, with those of the values that it has; for fakes. ``form``: the ids, with ``{}`` for a number."""
+    return {
+        name: Approved(id=form.format(index), values=[each for each in values if each in places(name)])
+        for index, name in enumerate(TEXTS["zh-CN"])
+    }
+
+
+def needed(messages: MessageSettings) -> dict[str, str]:
+    """Templates that a centre's settings can send, each with the key of the centre file that leads to it."""
+    found = dict.fromkeys(sorted(ALWAYS), "messages")
+    lists = [("notice", messages.notice), ("yellow", messages.yellow), ("red", messages.red)]
+    told = {role for _, roles in lists for role in roles}
+    for route in messages.routes:
+        told.update(route.to, *(step.to for step in route.escalate))
+        if route.remind_every is not None:
+            found.setdefault("finding.again", f"messages.routes.{route.id}.remind_every")
+        if route.escalate:
+            found.setdefault("finding.escalated", f"messages.routes.{route.id}.escalate")
+    if messages.group is not None and told.intersection(messages.group.roles):
+        found["digest.group"] = "messages.group"
+    if messages.flood is not None:
+        found["digest.flood"] = "messages.flood"
+    elif messages.budget is not None:
+        found["digest.flood"] = "messages.budget"
+    if messages.digest is not None:
+        found["digest.daily"] = "messages.digest"
+    return found
 
 
 def approved(templates: Mapping[str, Approved], message: Outgoing) -> Approved:

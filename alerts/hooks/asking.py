@@ -24,6 +24,8 @@ from domain.errors import SendError, SettingsError
 
 #: Refused before anything was done: may pass, and the gateway does not have the message.
 PASSING = frozenset({408, 409, 425, 429})
+#: Who we are does not suffice, or somebody has not paid: true of every message.
+OF_THE_CHANNEL = frozenset({401, 402, 403, 407})
 #: Longest wait a gateway can ask for, in seconds.
 LONGEST_RETRY_AFTER = 3600.0
 
@@ -130,7 +132,9 @@ class Asker:
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise SendError(f"gateway not reached ({type(error).__name__})") from None
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            raise SendError(f"gateway address ({type(error).__name__})", permanent=True) from None
+            raise SendError(
+                f"gateway address ({type(error).__name__})", permanent=True, scope="channel"
+            ) from None
         except httpx.HTTPError as error:
             raise UnclearSendError(f"no answer ({type(error).__name__})") from None
 
@@ -152,6 +156,8 @@ def refusal(answer: Answer, now: float, words: str = "") -> SendError:
         return SendError(reason, retry_after=wait)
     if answer.status >= 500:
         return UnclearSendError(reason, retry_after=wait)
+    if answer.status in OF_THE_CHANNEL:
+        return SendError(reason, permanent=True, scope="channel")
     return SendError(reason, permanent=True)  # the rest of 4xx, and 3xx: we follow nobody
 
 

@@ -8,7 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import httpx
 from pydantic import Field, SecretStr, model_validator
@@ -64,6 +64,8 @@ class RobotHook(ABC):
     too_many: frozenset[int] = frozenset()
     #: Codes that may pass by themselves, of which nobody knows whether the message was taken.
     unclear: frozenset[int] = frozenset()
+    #: Codes that mean that the robot itself is refused: gone, stopped, signed wrongly.
+    of_the_channel: frozenset[int] = frozenset()
 
     def __init__(
         self,
@@ -97,7 +99,8 @@ class RobotHook(ABC):
             raise SendError(f"{self.code_field} {code}: too many just now", retry_after=self._pause)
         if code in self.unclear:
             raise UnclearSendError(f"{self.code_field} {code}")
-        raise SendError(f"{self.code_field} {code}", permanent=True)
+        scope: Literal["channel", "message"] = "channel" if code in self.of_the_channel else "message"
+        raise SendError(f"{self.code_field} {code}", permanent=True, scope=scope)
 
     def close(self) -> None:
         self._asker.close()

@@ -177,3 +177,19 @@ def test_the_year_is_named_where_it_is_another_one() -> None:
 def test_phones_are_masked() -> None:
     assert mask_phone("13800000001") == "138****0001"
     assert mask_phone("110") == "****"
+
+
+def test_a_reminder_says_the_how_many_th_it_is_and_what_is_waited_for() -> None:
+    assert words("finding.again", number=2).startswith(
+        "【明镜】第2次提醒：A07 不动产登记窗口，办件LY-0001超承诺时限（黄牌，时限11月20日17:00）尚未确认。请张三立即办理。11月23日17:30前确认：http"
+    )
+    assert "尚未反馈" in words("finding.again", number=2, until="answered")
+    assert "Reminder 3: " in words("finding.again", "en", number=3)
+
+
+def test_an_escalation_says_how_long_nobody_has_acted_or_that_nobody_was_reached() -> None:
+    assert words("finding.escalated", waited=30.0).startswith(
+        "【明镜】黄牌升级：A07 不动产登记窗口，办件LY-0001超承诺时限（时限11月20日17:00），已逾30分钟未确认，升级至您。"
+    )
+    assert "通知未能送达责任人，升级至您" in words("finding.escalated", waited=None)
+    assert "no answer for 45 minutes" in words("finding.escalated", "en", waited=45, until="answered")

@@ -12,11 +12,10 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from alerts.catalogue import TEXTS
 from alerts.hooks.aliyun.config import Config
 from alerts.hooks.aliyun.hook import BEIJING, PAGE, VERSION, AliyunHook
 from alerts.hooks.aliyun.signature import authorization, canonical_query
-from alerts.hooks.approved import Approved
+from alerts.hooks.approved import all_approved
 from alerts.hooks.fake_server import FakeProvider
 
 A_DAY = 50
@@ -39,14 +38,11 @@ class FakeAliyun(FakeProvider):
 
     def hook(self, *, timeout: float = 5.0, **more: Any) -> AliyunHook:
         """A hook that sends here."""
-        templates = {
-            name: Approved(id=f"SMS_{index}", values=["level"]) for index, name in enumerate(TEXTS["zh-CN"])
-        }
         config = Config(
             access_key_id="LTAI-test",
             secret=SecretStr(self.secret),
             sign_name="明镜",
-            templates=templates,
+            templates=all_approved("SMS_{}", ["level"]),
             endpoint=self.url,
             timeout=timeout,
             **more,

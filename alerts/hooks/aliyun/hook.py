@@ -40,10 +40,16 @@ PASSING_CODES: Final = {
     "Throttling.User": 5.0,
     "Throttling.Api": 5.0,
     "ServiceUnavailable": 5.0,
-    "isv.AMOUNT_NOT_ENOUGH": 900.0,  # somebody may pay the bill before the message is too old
-    "isv.OUT_OF_SERVICE": 900.0,
 }
 """The account is refused, and it may pass: seconds to wait, for all messages."""
+CHANNEL_CODES: Final = frozenset({
+    "isv.AMOUNT_NOT_ENOUGH", "isv.OUT_OF_SERVICE",
+    "isv.ACCOUNT_ABNORMAL", "isv.ACCOUNT_NOT_EXISTS", "isv.PRODUCT_UNSUBSCRIBE", "isv.PRODUCT_UN_SUBSCRIPT",
+    "isv.SIGN_NAME_ILLEGAL", "isv.SIGN_STATE_ILLEGAL", "isv.SMS_SIGN_ILLEGAL", "isv.SMS_SIGNATURE_ILLEGAL",
+    "isv.DENY_IP_RANGE", "isp.RAM_PERMISSION_DENY", "Forbidden.RAM", "NoPermission",
+    "InvalidAccessKeyId.Inactive", "InvalidAccessKeyId.NotFound", "SignatureDoesNotMatch",
+})  # fmt: skip
+"""Bill, account, signature or key: no message leaves by this account until somebody has put it right."""
 UNCLEAR_CODES: Final = frozenset({"isp.SYSTEM_ERROR", "isp.GATEWAY_ERROR", "isp.UNKNOWN", "InternalError"})
 """Their side has failed somewhere; whether before or after the message was taken is not said."""
 PAGE: Final = 50
@@ -169,6 +175,8 @@ def _refused(answer: Answer, code: str, now: float) -> SendError:
         return SendError(code, wait=NUMBER_WAIT)
     if code in PASSING_CODES:
         return SendError(code, retry_after=PASSING_CODES[code])
+    if code in CHANNEL_CODES:
+        return SendError(code, permanent=True, scope="channel")
     if code in UNCLEAR_CODES:
         return UnclearSendError(code)
     if not answer.ok:

@@ -24,6 +24,9 @@ class DingtalkHook(RobotHook):
 
     too_many = frozenset({130101, 410100})  # send too fast
     unclear = frozenset({-1})  # system busy
+    of_the_channel = frozenset(
+        {310000, 300001, 400101, 400102}
+    )  # signed wrongly; no such robot, or it is stopped
 
     def __init__(self, config: Config, **injected: Any) -> None:
         super().__init__(config, **injected)

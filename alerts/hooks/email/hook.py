@@ -72,7 +72,12 @@ class EmailHook:
             server.login(self._config.user, self._password.decode("utf-8", "replace"))
         except smtplib.SMTPAuthenticationError as error:
             # 454 is the server's own trouble; all else of this kind is a wrong password.
-            raise SendError(f"login refused ({error.smtp_code})", permanent=error.smtp_code >= 500) from None
+            for_good = error.smtp_code >= 500
+            raise SendError(
+                f"login refused ({error.smtp_code})",
+                permanent=for_good,
+                scope="channel" if for_good else "message",
+            ) from None
         except (OSError, smtplib.SMTPException) as error:
             raise SendError(f"login failed ({type(error).__name__})") from None
 
@@ -96,7 +101,7 @@ class _leaving:
 def _hand_over(server: smtplib.SMTP, letter: EmailMessage, sender: str, to: str) -> Handed:
     """The conversation of one message. Before its last dot nothing is taken; after it nobody knows until the answer."""
     try:
-        _expect(server.mail(sender), "sender")
+        _expect(server.mail(sender), "sender", of_the_channel=True)
         _expect(server.rcpt(to), "recipient")
     except (OSError, smtplib.SMTPServerDisconnected) as error:
         raise SendError(f"mail server gone ({type(error).__name__})") from None
@@ -111,12 +116,19 @@ def _hand_over(server: smtplib.SMTP, letter: EmailMessage, sender: str, to: str)
     return Handed(provider_id=printable(words.decode("utf-8", "replace"), 200) or None)
 
 
-def _expect(answer: tuple[int, bytes], what: str) -> None:
-    """Raises SendError unless the answer is good: 4xx passes for this message, 5xx stays (RFC 5321, 4.2.1)."""
+def _expect(answer: tuple[int, bytes], what: str, *, of_the_channel: bool = False) -> None:
+    """Raises SendError unless the answer is good: 4xx passes for this message, 5xx stays (RFC 5321, 4.2.1). Our own sender is
+    the same in every letter; 530 wants a login that we do not have."""
     code = answer[0]
     if not 200 <= code < 300:
         # The words are not quoted: they may repeat the address.
-        raise SendError(f"{what} refused ({code})", permanent=code >= 500, wait=300 if code < 500 else None)
+        of_the_channel = code == 530 or (of_the_channel and code >= 500)
+        raise SendError(
+            f"{what} refused ({code})",
+            permanent=code >= 500,
+            wait=300 if code < 500 else None,
+            scope="channel" if of_the_channel else "message",
+        )
 
 
 def letter_of(message: Outgoing, sender: str) -> EmailMessage:

@@ -23,6 +23,9 @@ class FeishuHook(RobotHook):
 
     code_field = "code"
     too_many = frozenset({11232, 9499})  # frequency limited; too many requests
+    of_the_channel = frozenset(
+        {19001, 19021, 19022}
+    )  # no such robot; signed wrongly; our address is not on its list
 
     def __init__(self, config: Config, **injected: Any) -> None:
         super().__init__(config, **injected)

@@ -126,6 +126,8 @@ class HttpMapHook:
                 raise SendError(word, retry_after=self._config.pause)
             if _in(code, expected.passing):
                 raise SendError(word, wait=self._config.wait)
+            if _in(code, expected.channel):
+                raise SendError(word, permanent=True, scope="channel")
             if not _in(code, expected.good):
                 raise SendError(word, permanent=True)
         identity = _at(value, expected.id) if expected.id else None

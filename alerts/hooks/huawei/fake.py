@@ -12,8 +12,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from alerts.catalogue import TEXTS
-from alerts.hooks.approved import Approved
+from alerts.hooks.approved import all_approved
 from alerts.hooks.fake_server import FakeProvider
 from alerts.hooks.huawei.config import Config
 from alerts.hooks.huawei.hook import GOOD, HuaweiHook, password_digest
@@ -32,14 +31,13 @@ class FakeHuawei(FakeProvider):
 
     def hook(self, *, timeout: float = 5.0, monotonic: Any = time.monotonic, **more: Any) -> HuaweiHook:
         """A hook that sends here."""
-        templates = {name: Approved(id=f"t{i}", values=["level"]) for i, name in enumerate(TEXTS["zh-CN"])}
         config = Config(
             app_key="key",
             secret=SecretStr(self.secret),
             url=self.url,
             sender="8820032023657",
             sign_name="明镜",
-            templates=templates,
+            templates=all_approved("t{}", ["level"]),
             timeout=timeout,
             **more,
         )

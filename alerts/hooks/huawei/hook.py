@@ -28,10 +28,13 @@ from alerts.messages import Outgoing, e164
 from domain.errors import SendError
 
 GOOD: Final = "000000"
-NUMBER_CODES: Final = {"E000623": 3600.0}
-"""This number has had enough: seconds before its message is tried again."""
-PASSING_CODES: Final = {"E000620": 5.0, "E000503": 5.0, "E000627": 900.0, "E000624": 3600.0}
-"""The application is refused, and it may pass (rate, busy, balance, its own limit): seconds all wait."""
+PASSING_CODES: Final = {"E000623": 3600.0, "E000624": 3600.0}
+"""The application has had enough for its day or month: seconds all wait."""
+CHANNEL_CODES: Final = frozenset({
+    "E000001", "E000101", "E000102", "E000103", "E000104", "E000105", "E000106", "E000109", "E000110", "E000111", "E000112",
+    "E000620", "E000627",
+})  # fmt: skip
+"""Key, right, frozen account, our address not on the list, balance: no message leaves until somebody has put that right."""
 UNCLEAR_CODES: Final = frozenset({"E000000"})
 """System error."""
 
@@ -134,10 +137,10 @@ def password_digest(secret: bytes, nonce: str, created: str, *, raw: bool = Fals
 
 
 def _refused(code: str) -> SendError:
-    if code in NUMBER_CODES:
-        return SendError(code, wait=NUMBER_CODES[code])
     if code in PASSING_CODES:
         return SendError(code, retry_after=PASSING_CODES[code])
+    if code in CHANNEL_CODES:
+        return SendError(code, permanent=True, scope="channel")
     if not code or code in UNCLEAR_CODES:
         return UnclearSendError(code or "the answer is not Huawei's")
     return SendError(code, permanent=True)

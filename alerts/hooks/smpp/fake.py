@@ -290,6 +290,9 @@ class _Talk(socketserver.BaseRequestHandler):
                 for unit in units.feed(data):
                     self.centre.take(self, smpp.decode(unit))
 
+    def finish(self) -> None:
+        self.is_bound = False
+
     def say(self, pdu: Pdu) -> None:
         with self._lock, suppress(OSError):
             self.request.sendall(smpp.encode(pdu))

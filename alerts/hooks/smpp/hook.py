@@ -23,7 +23,15 @@ from alerts.hooks.smpp.link import TICK
 from alerts.hooks.smpp.parcels import Heard, Parcels, reference
 from alerts.hooks.smpp.pdu import BadPduError, Message, MessageId, Pdu
 from alerts.hooks.smpp.session import Session, dial
-from alerts.hooks.smpp.status import ALL_WAIT, ONE_WAITS, RINVBNDSTS, RX_P_APPN, RX_T_APPN, words
+from alerts.hooks.smpp.status import (
+    ALL_WAIT,
+    OF_THE_CHANNEL,
+    ONE_WAITS,
+    RINVBNDSTS,
+    RX_P_APPN,
+    RX_T_APPN,
+    words,
+)
 from alerts.messages import Outgoing
 from domain.errors import SendError, SettingsError
 
@@ -154,6 +162,8 @@ class SmppHook:
             return SendError(reason, retry_after=passing[status])
         if status in ONE_WAITS:
             return SendError(reason, wait=ONE_WAITS[status])
+        if status in OF_THE_CHANNEL:
+            return SendError(reason, permanent=True, scope="channel")
         return SendError(reason, permanent=True)
 
     def _units(self, message: Outgoing) -> list[Message]:

@@ -14,6 +14,7 @@ from alerts.hooks.base import UnclearSendError
 from alerts.hooks.smpp import pdu as smpp
 from alerts.hooks.smpp.link import TICK, BindRefusedError, Link, LinkLostError, NotWrittenError
 from alerts.hooks.smpp.pdu import BadPduError, Pdu
+from alerts.hooks.smpp.status import OF_THE_CHANNEL
 from domain.errors import SendError
 
 log = logging.getLogger(__name__)
@@ -105,7 +106,13 @@ class Session:
                 self._link = self._made()
             except BindRefusedError as error:
                 self._failed(REFUSED_PAUSE)
-                raise SendError(f"bind refused: {error}", retry_after=self._pause) from None
+                for_good = error.status in OF_THE_CHANNEL
+                raise SendError(
+                    f"bind refused: {error}",
+                    retry_after=self._pause,
+                    permanent=for_good,
+                    scope="channel" if for_good else "message",
+                ) from None
             except (OSError, LinkLostError, NotWrittenError, TimeoutError, BadPduError) as error:
                 self._failed(min(max(FIRST_PAUSE, self._pause * 2), LONGEST_PAUSE))
                 raise SendError(

@@ -11,6 +11,8 @@ from typing import Final
 RINVCMDLEN: Final = 0x02
 RINVCMDID: Final = 0x03
 RINVBNDSTS: Final = 0x04
+RINVPASWD: Final = 0x0E
+RINVSYSID: Final = 0x0F
 RX_T_APPN: Final = 0x64
 """Of ours, to a message: not now."""
 RX_P_APPN: Final = 0x65
@@ -47,6 +49,8 @@ NAMES: Final[Mapping[int, str]] = {
     0xFF: "RUNKNOWNERR",
 }
 
+OF_THE_CHANNEL: Final = frozenset({RINVPASWD, RINVSYSID, 0x0A, 0x15, 0x48, 0x49, 0x53})
+"""Who we are or our own number is refused: true of every message."""
 ALL_WAIT: Final[Mapping[int, float]] = {RINVBNDSTS: 1.0, 0x14: 5.0, 0x58: 5.0, 0x08: 15.0}
 """The account or the centre cannot just now: seconds for which all messages wait."""
 ONE_WAITS: Final[Mapping[int, float]] = {0x45: 60.0, 0xFF: 60.0}

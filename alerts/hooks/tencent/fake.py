@@ -12,8 +12,7 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from alerts.catalogue import TEXTS
-from alerts.hooks.approved import Approved
+from alerts.hooks.approved import all_approved
 from alerts.hooks.fake_server import FakeProvider
 from alerts.hooks.tencent.config import Config
 from alerts.hooks.tencent.hook import MOST_RECEIPTS, VERSION, TencentHook
@@ -43,13 +42,12 @@ class FakeTencent(FakeProvider):
 
     def hook(self, *, timeout: float = 5.0, monotonic: Any = time.monotonic, **more: Any) -> TencentHook:
         """A hook that sends here."""
-        templates = {n: Approved(id=str(i), values=["level", "rule"]) for i, n in enumerate(TEXTS["zh-CN"])}
         config = Config(
             secret_id="AKID-test",  # noqa: S106 - names nobody
             secret=SecretStr(self.secret),
             app_id="1400006666",
             sign_name="明镜",
-            templates=templates,
+            templates=all_approved("{}", ["level", "rule"]),
             endpoint=self.url,
             timeout=timeout,
             **more,

@@ -41,9 +41,14 @@ PASSING_CODES: Final = {
     "LimitExceeded.AppDailyLimit": 3600.0,
     "LimitExceeded.DailyLimit": 3600.0,
     "LimitExceeded.AppMainlandChinaDailyLimit": 3600.0,
-    "FailedOperation.InsufficientBalanceInSmsPackage": 900.0,
 }
 """The account is refused, and it may pass: seconds to wait, for all messages."""
+CHANNEL_CODES: Final = frozenset({
+    "FailedOperation.InsufficientBalanceInSmsPackage", "FailedOperation.MissingSignature",
+    "FailedOperation.SignatureIncorrectOrUnapproved", "InvalidParameterValue.SdkAppIdNotExist",
+})  # fmt: skip
+CHANNEL_FAMILIES: Final = ("AuthFailure", "UnauthorizedOperation")
+"""Bill, account, signature or key: no message leaves by this application until somebody has put it right."""
 MOST_RECEIPTS: Final = 100
 """Receipts fetched in one request; the most that is allowed."""
 
@@ -169,7 +174,8 @@ class TencentHook:
         }
         answer = self._asker.ask("POST", self._config.endpoint + "/", body, headers)
         if not answer.ok:
-            raise refusal(answer, self._time(), _error_code(answer))
+            code = _error_code(answer)
+            raise _refused_for(code) if _of_the_channel(code) else refusal(answer, self._time(), code)
         response = answer.json().get("Response")
         if not isinstance(response, dict):
             raise UnclearSendError("the answer is not Tencent's")
@@ -190,9 +196,15 @@ def _refused_for(code: str) -> SendError:
         return SendError(code, wait=NUMBER_CODES[code])
     if code in PASSING_CODES:
         return SendError(code, retry_after=PASSING_CODES[code])
+    if _of_the_channel(code):
+        return SendError(code, permanent=True, scope="channel")
     if not code or code.startswith("InternalError"):
         return UnclearSendError(code or "an answer without a code")
     return SendError(code, permanent=True)
+
+
+def _of_the_channel(code: str) -> bool:
+    return code in CHANNEL_CODES or code.startswith(CHANNEL_FAMILIES)
 
 
 def _receipts(rows: object) -> list[Receipt]:

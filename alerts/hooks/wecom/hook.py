@@ -19,6 +19,7 @@ class WecomHook(RobotHook):
 
     too_many = frozenset({45009})  # reach max api daily quota limit, also for the minute
     unclear = frozenset({-1})  # system busy
+    of_the_channel = frozenset({93000, 93008})  # the robot's address is none; the robot is not in the group
 
     def _body(self, message: Outgoing, now: float) -> Mapping[str, Any]:
         text: dict[str, Any] = {"content": message.text}
