@@ -1,0 +1,26 @@
+"""One database for all scenarios, on a clock of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.fixtures_postgres import _database
+from tests.scenarios import fake_run, fake_time
+from tests.scenarios.language import Script
+
+
+@pytest.fixture(scope="session")
+def _scenario_database(postgres: str, _template: str | None) -> Iterator[str]:
+    if _template is None:
+        pytest.skip("the clock is faked on plain PostgreSQL only")
+    for dsn in _database(postgres, _template):
+        fake_time.fake_the_time(dsn)
+        yield dsn
+
+
+@pytest.fixture
+def play(_scenario_database: str) -> Callable[[Script], None]:
+    """Plays a scenario on the fake clock."""
+    return lambda script: fake_run.play(_scenario_database, script)
