@@ -103,6 +103,7 @@ def test_it_knows_what_may_pass_and_what_not(status: int, permanent: bool, uncle
     assert caught.value.permanent is permanent
     assert isinstance(caught.value, UnclearSendError) is unclear
     assert caught.value.reason == f"HTTP {status}: why"
+    assert caught.value.scope == ("channel" if status in (401, 403) else "message")
 
 
 @pytest.mark.parametrize(

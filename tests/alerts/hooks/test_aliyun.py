@@ -46,17 +46,22 @@ def test_a_message_is_taken_once_with_template_and_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "permanent", "unclear", "wait"),
+    ("code", "permanent", "unclear", "wait", "scope"),
     [
-        ("isv.BUSINESS_LIMIT_CONTROL", False, False, None),
-        ("isv.DAY_LIMIT_CONTROL", False, False, 3600.0),
-        ("isv.AMOUNT_NOT_ENOUGH", False, False, 900.0),
-        ("isp.SYSTEM_ERROR", False, True, None),
-        ("isv.SMS_TEMPLATE_ILLEGAL", True, False, None),
-        ("isv.SOMETHING_NEW", True, False, None),
+        ("isv.BUSINESS_LIMIT_CONTROL", False, False, None, "message"),
+        ("isv.DAY_LIMIT_CONTROL", False, False, 3600.0, "message"),
+        ("isv.AMOUNT_NOT_ENOUGH", True, False, None, "channel"),
+        ("isv.SMS_SIGNATURE_ILLEGAL", True, False, None, "channel"),
+        ("InvalidAccessKeyId.Inactive", True, False, None, "channel"),
+        ("isv.MOBILE_NUMBER_ILLEGAL", True, False, None, "message"),
+        ("isp.SYSTEM_ERROR", False, True, None, "message"),
+        ("isv.SMS_TEMPLATE_ILLEGAL", True, False, None, "message"),
+        ("isv.SOMETHING_NEW", True, False, None, "message"),
     ],
 )
-def test_a_code_decides_what_is_done(code: str, permanent: bool, unclear: bool, wait: float | None) -> None:
+def test_a_code_decides_what_is_done(
+    code: str, permanent: bool, unclear: bool, wait: float | None, scope: str
+) -> None:
     with FakeAliyun() as aliyun:
         aliyun.answers = [code]
         with pytest.raises(SendError) as caught:
@@ -67,6 +72,7 @@ def test_a_code_decides_what_is_done(code: str, permanent: bool, unclear: bool, 
         unclear,
         wait,
     )
+    assert error.scope == scope
     assert error.reason == code  # and nothing of the text beside it, which may repeat the number
 
 

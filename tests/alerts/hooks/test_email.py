@@ -58,6 +58,8 @@ def test_each_step_decides_what_is_done(
             post.hook().send(letter())
     error = caught.value
     assert (error.permanent, isinstance(error, UnclearSendError), error.wait) == (permanent, unclear, wait)
+    # Our own sender is the same in every letter.
+    assert error.scope == ("channel" if (step, code) == ("MAIL", 550) else "message")
     assert "name" not in error.reason
     assert len(post.letters) == (1 if unclear else 0)
 

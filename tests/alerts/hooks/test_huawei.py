@@ -39,16 +39,18 @@ def test_a_wrong_secret_is_refused_for_good() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "permanent", "unclear", "pause", "wait"),
+    ("code", "permanent", "unclear", "pause", "scope"),
     [
-        ("E000623", False, False, None, 3600.0),
-        ("E000503", False, False, 5.0, None),
-        ("E000000", False, True, None, None),
-        ("E200030", True, False, None, None),
+        ("E000623", False, False, 3600.0, "message"),
+        ("E000503", True, False, None, "message"),
+        ("E000112", True, False, None, "channel"),
+        ("E000620", True, False, None, "channel"),
+        ("E000000", False, True, None, "message"),
+        ("E200030", True, False, None, "message"),
     ],
 )
 def test_a_code_decides_what_is_done(
-    code: str, permanent: bool, unclear: bool, pause: float | None, wait: float | None
+    code: str, permanent: bool, unclear: bool, pause: float | None, scope: str
 ) -> None:
     with FakeHuawei() as huawei:
         huawei.answers = [code]
@@ -56,7 +58,7 @@ def test_a_code_decides_what_is_done(
             huawei.hook().send(message())
     error = caught.value
     assert (error.permanent, isinstance(error, UnclearSendError), error.reason) == (permanent, unclear, code)
-    assert (error.retry_after, error.wait) == (pause, wait)
+    assert (error.retry_after, error.wait, error.scope) == (pause, None, scope)
 
 
 @pytest.mark.parametrize(

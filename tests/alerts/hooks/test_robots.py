@@ -62,6 +62,7 @@ def test_a_code_decides_what_is_done(make: Any, code: int, permanent: bool, uncl
     error = caught.value
     assert (error.permanent, isinstance(error, UnclearSendError)) == (permanent, unclear)
     assert error.retry_after == (None if permanent or unclear else 60)
+    assert error.scope == ("channel" if permanent else "message")
     assert "name" not in error.reason
 
 

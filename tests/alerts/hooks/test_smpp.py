@@ -180,6 +180,16 @@ def test_a_refused_bind_waits_for_all_and_is_no_message_s_fault() -> None:
     assert centre.connections == 2
 
 
+@pytest.mark.parametrize("status", [0x0E, 0x0F])
+def test_a_wrong_password_is_refused_for_all_messages(status: int) -> None:
+    with FakeSmsc() as centre:
+        hook, _ = ticking(centre)
+        centre.binds.extend([status])
+        with pytest.raises(SendError, match="bind refused") as caught:
+            hook.send(message())
+    assert (caught.value.permanent, caught.value.scope) == (True, "channel")
+
+
 def test_a_centre_that_does_not_answer_the_bind_is_not_reached() -> None:
     with FakeSmsc() as centre:
         hook, seconds = ticking(centre)

@@ -46,7 +46,6 @@ def test_a_message_is_taken_once_with_its_values_in_order() -> None:
     [
         ("LimitExceeded.PhoneNumberThirtySecondLimit", False, False, None, 30.0),
         ("LimitExceeded.PhoneNumberDailyLimit", False, False, None, 3600.0),
-        ("FailedOperation.InsufficientBalanceInSmsPackage", False, False, 900.0, None),
         ("InternalError.SendAndRecvFail", False, True, None, None),
         ("FailedOperation.ContainSensitiveWord", True, False, None, None),
     ],
@@ -60,7 +59,24 @@ def test_a_code_decides_what_is_done(
             tencent.hook().send(message())
     error = caught.value
     assert (error.permanent, isinstance(error, UnclearSendError)) == (permanent, unclear)
-    assert (error.retry_after, error.wait, error.reason) == (pause, wait, code)
+    assert (error.retry_after, error.wait, error.reason, error.scope) == (pause, wait, code, "message")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "FailedOperation.InsufficientBalanceInSmsPackage",
+        "FailedOperation.SignatureIncorrectOrUnapproved",
+        "UnauthorizedOperation.ServiceSuspendDueToArrears",
+        "UnauthorizedOperation.SdkAppIdIsDisabled",
+    ],
+)
+def test_bill_account_and_signature_are_refused_for_all_messages(code: str) -> None:
+    with FakeTencent() as tencent:
+        tencent.answers = [code]
+        with pytest.raises(SendError, match=code) as caught:
+            tencent.hook().send(message())
+    assert (caught.value.permanent, caught.value.scope) == (True, "channel")
 
 
 def test_a_wrong_secret_is_refused_for_good() -> None:
@@ -69,7 +85,7 @@ def test_a_wrong_secret_is_refused_for_good() -> None:
         tencent.secret = "another"
         with pytest.raises(SendError, match=r"AuthFailure\.SignatureFailure") as caught:
             hook.send(message())
-    assert caught.value.permanent
+    assert (caught.value.permanent, caught.value.scope) == (True, "channel")
 
 
 @pytest.mark.parametrize(
