@@ -77,17 +77,18 @@ class Recurring(Model):
         """When covered time begins (``at`` itself inside of it); None: not within a year."""
         first = calendar.local_date(at)
         for ordinal in range(first - 1, first + _MOST_DAYS):
-            later = [max(a, at) for a, b in self._spans(ordinal, calendar) if b > at]
+            later = [max(a, at) for a, b in self.spans_on(ordinal, calendar) if b > at]
             if later:
                 return min(later)
         return None
 
     def _spans_near(self, at: datetime, calendar: Calendar) -> Iterator[tuple[datetime, datetime]]:
         date = calendar.local_date(at)
-        yield from self._spans(date - 1, calendar)
-        yield from self._spans(date, calendar)
+        yield from self.spans_on(date - 1, calendar)
+        yield from self.spans_on(date, calendar)
 
-    def _spans(self, ordinal: int, calendar: Calendar) -> Iterator[tuple[datetime, datetime]]:
+    def spans_on(self, ordinal: int, calendar: Calendar) -> Iterator[tuple[datetime, datetime]]:
+        """The spans that begin on a date."""
         if not self._is_day(ordinal, calendar):
             return
         for begin, end in [parse_span(each) for each in self.hours] or [(0, 1440)]:
