@@ -25,6 +25,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "digest.group": "【{signature}】{subject}监察发现{total}项：{counts}。{worst}。{desk}",
         "digest.flood": "【{signature}】{subject}通知过多，{span}的{total}项合并告知：{counts}。{worst}。{desk}",
         "digest.daily": "【{signature}】{subject}监察日报：{span}新增{counts}，办结{closed}，撤销{revoked}；待反馈{unanswered}，其中逾期{overdue}。{worst}。{desk}",
+        "system.test": "【{signature}】测试信息：{subject}{at}经{channel}发出。收到即为通畅，无须处理。",
     },
     "en": {
         "finding.notice": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
@@ -37,6 +38,7 @@ TEXTS: dict[str, dict[str, str]] = {
         "digest.group": "[{signature}] {subject}: {total} findings: {counts}. {worst}. {desk}",
         "digest.flood": "[{signature}] {subject}: too many messages; {total} findings, {span}, in one: {counts}. {worst}. {desk}",
         "digest.daily": "[{signature}] {subject}: day's report: new {span}: {counts}; closed {closed}, revoked {revoked}; unanswered {unanswered}, of these late {overdue}. {worst}. {desk}",
+        "system.test": "[{signature}] Test from {subject}, {at}, by {channel}. If you read this it works; nothing to do.",
     },
 }
 

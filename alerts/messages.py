@@ -14,6 +14,7 @@ from typing import Any
 
 from alerts.catalogue import LATE, LEVELS, PHRASES, TEXTS, rule_words
 from alerts.digest_words import digest_values
+from alerts.system_words import system_values
 
 #: Part lengths of a short message: (alone, joined). UCS-2 counts UTF-16 units; 3GPP TS 23.038 and 23.040.
 UCS2_PARTS, GSM7_PARTS = (70, 67), (160, 153)
@@ -84,7 +85,7 @@ def message_values(
             ``source``, ``stage``, ``due_at`` or ``since`` with ``minutes``, ``ack_until``, ``who``, ``provisional``,
             ``waiting`` (citizens wait at the empty window); of what is said again ``number`` (2: the second reminder),
             ``until`` (``acknowledged`` or ``answered``: what is waited for) and ``waited`` (minutes; None: nobody was reached).
-            Those of a digest: :mod:`alerts.digest_words`.
+            Those of a digest: :mod:`alerts.digest_words`; about the system itself: :mod:`alerts.system_words`.
         now: when the message was written (decides whether a moment needs its year).
 
     Raises:
@@ -97,6 +98,8 @@ def message_values(
 
     if template.startswith("digest."):
         return digest_values(params, language, moment=moment, clean=clean)
+    if template.startswith("system."):
+        return system_values(params, language, moment=moment, clean=clean)
     rule = rule_words(str(params["rule"]), language)
     if params.get("since"):
         due = words["since"].format(moment=moment("since"), minutes=f"{params['minutes']:g}")

@@ -193,3 +193,12 @@ def test_an_escalation_says_how_long_nobody_has_acted_or_that_nobody_was_reached
     )
     assert "通知未能送达责任人，升级至您" in words("finding.escalated", waited=None)
     assert "no answer for 45 minutes" in words("finding.escalated", "en", waited=45, until="answered")
+
+
+def test_a_message_about_the_system_itself() -> None:
+    params = {"centre_name": "示例中心", "written_at": "2026-11-20T17:30:00+08:00", "channel": "sms", "note": None}
+    values = message_values("system.test", params, "zh-CN", link=None, now=NOW)
+    assert "note" not in values
+    text = render_text("system.test", values, "zh-CN")
+    assert text == "【明镜】测试信息：示例中心11月20日17:30经sms发出。收到即为通畅，无须处理。"
+    assert sms_parts(text) == 1
