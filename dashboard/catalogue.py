@@ -104,6 +104,7 @@ ZH: dict[str, str] = {
     "for_span": "{text} {span}",
     # findings in one line
     "finding_absence": "空岗 {span}",
+    "citizens_wait": "，有群众等候",
     "finding_time_limit.notice": "办件 {case} 距承诺时限 {span}",
     "finding_time_limit.notice_passed": "办件 {case} 已到承诺时限",
     "finding_time_limit.promised": "办件 {case} 超承诺时限 {span}",
@@ -325,6 +326,7 @@ EN: dict[str, str] = {
     "camera_other": "Cannot tell ({code})",
     "for_span": "{text} {span}",
     "finding_absence": "Empty for {span}",
+    "citizens_wait": ", citizens waiting",
     "finding_time_limit.notice": "Case {case} promise due in {span}",
     "finding_time_limit.notice_passed": "Case {case} promise due now",
     "finding_time_limit.promised": "Case {case} past promise {span}",

@@ -67,7 +67,8 @@ class FindingFacts:
 class WindowFacts:
     """What is known of one window. ``presence`` None: no observation has ever arrived.
 
-    ``open_now`` is None where nobody knows whether the window should be open (no calendar).
+    ``open_now`` is None where nobody knows whether the window should be open (no calendar). ``waiting``: a camera sees somebody
+    on the citizens' side while nobody is at the window.
     """
 
     window: str
@@ -82,6 +83,7 @@ class WindowFacts:
     method: str | None = None
     open_now: bool | None = True
     open_cases: int | None = None
+    waiting: bool = False
     findings: tuple[FindingFacts, ...] = ()
 
 

@@ -119,6 +119,7 @@ def finding_text(
     late = now - (finding.due_at or finding.opened_at)
     if family == "absence":
         text = words("finding_absence", span=words.span(now - empty_since(finding, window)))
+        text += words("citizens_wait") if window is not None and window.waiting else ""
     elif family == "time_limit.notice":
         left = (finding.due_at or now) - now
         key = "finding_time_limit.notice" if left > timedelta(0) else "finding_time_limit.notice_passed"
@@ -217,7 +218,8 @@ def judge_light(
         return grey(words("reason_silent", span=words.span(now - window.seen_at)), window.seen_at)
     if window.presence == "absent":
         away = now - (window.since or window.seen_at)
-        return green(words("reason_away", span=words.span(away)), window.since)
+        wait = words("citizens_wait") if window.waiting else ""
+        return green(words("reason_away", span=words.span(away)) + wait, window.since)
     return green(words("reason_present"), window.since)
 
 

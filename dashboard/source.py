@@ -174,6 +174,7 @@ class StoreSource:
                     method=row.method if row else None,
                     open_now=self._hours.is_open(window.id, now),
                     open_cases=row.open_cases if row else None,
+                    waiting=row is not None and row.waiting and presence == "absent",
                     findings=tuple(by_window[window.id]),
                 )
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -191,6 +191,11 @@ def doubt_of(
     return words(f"reason_blind_{role}", span=span).strip()
 
 
+def _waits(finding: FindingFacts, windows: Mapping[str, WindowFacts]) -> bool:
+    window = windows.get(finding.window or "")
+    return rule_family(finding.rule) == "absence" and window is not None and window.waiting
+
+
 def build_view(
     snapshot: Snapshot,
     *,
@@ -217,7 +222,8 @@ def build_view(
     )
     counts = Counter(tile.light.light for tile in tiles)
     by_id = {window.window: window for window in snapshot.windows}
-    findings = leading(snapshot.findings)
+    # Of equals those first at whose window somebody waits.
+    findings = sorted(leading(snapshot.findings), key=lambda each: (each.weight[0], not _waits(each, by_id)))
     absence = centre.rules.absence
     minutes = {"notice": f"{absence.notice:g}", "yellow": f"{absence.yellow:g}", "red": f"{absence.red:g}"}
     correlation = any(window.method == "correlation" for window in snapshot.windows)

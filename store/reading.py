@@ -58,6 +58,7 @@ class WindowRow:
     open_cases: int
     worst: str | None  # severity of the worst open finding
     open_findings: int
+    waiting: bool = False  # somebody was seen on the citizens' side while nobody is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ def wall_snapshot(
 
 _WINDOWS = """
 select w.window_id, w.presence, w.reason, w.since, w.seen_at, w.desk, w.method, w.judged_at,
-       coalesce(c.number, 0), f.worst, coalesce(f.number, 0)
+       coalesce(c.number, 0), f.worst, coalesce(f.number, 0), q.window_id is not null
   from (select centre, window_id, presence, reason, since, seen_at, desk, method, judged_at
           from window_state where centre = %(centre)s) w
   left join (select window_id, sum(number) as number from open_case
@@ -191,6 +192,8 @@ select w.window_id, w.presence, w.reason, w.since, w.seen_at, w.desk, w.method, 
                     (array['red', 'yellow', 'notice'])[min(array_position(array['red', 'yellow', 'notice'], severity))]
                       as worst
                from finding where centre = %(centre)s and state = 'open' group by window_id) f using (window_id)
+  left join (select distinct window_id from presence_span
+              where centre = %(centre)s and until is null and state = 'absent' and waiting) q using (window_id)
  order by w.window_id"""
 
 _TOTALS = """

@@ -87,6 +87,13 @@ def test_an_absence_counts_from_the_moment_the_post_became_empty():
     assert light.since == NOW - timedelta(minutes=17)
 
 
+def test_an_empty_window_at_which_somebody_waits_says_so():
+    finding = absence_finding("A01", "yellow", NOW - timedelta(minutes=2), 15)
+    empty = replace(WELL, presence="absent", since=NOW - timedelta(minutes=17), waiting=True)
+    assert judge(replace(empty, findings=(finding,))).reason == "空岗 17 分钟，有群众等候"
+    assert judge(replace(empty, since=NOW - timedelta(minutes=4))).reason == "短时离位 4 分钟，有群众等候"
+
+
 def test_a_short_absence_is_green_but_says_so():
     light = judge(replace(WELL, presence="absent", since=NOW - timedelta(minutes=4)))
     assert (light.light, light.reason) == ("green", "短时离位 4 分钟")

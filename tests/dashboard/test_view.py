@@ -49,6 +49,20 @@ def test_findings_stand_worst_first_and_of_equals_the_oldest_first():
     assert [row.window for row in rows][:2] == ["B02", "D01"]
 
 
+def test_of_equals_those_stand_first_at_whose_window_somebody_waits():
+    ids = [window.id for window in CENTRE.windows[:3]]
+    cards = [
+        absence_finding(each, "yellow", NOW - timedelta(minutes=9 - n), 15) for n, each in enumerate(ids)
+    ]
+    calmly = calm(CENTRE, NOW)
+    windows = tuple(
+        replace(each, waiting=each.window == ids[2], presence="absent") for each in calmly.windows
+    )
+    rows = view_of(replace(calmly, windows=windows, findings=tuple(cards))).findings
+    assert [row.window for row in rows] == [ids[2], ids[0], ids[1]]
+    assert rows[0].text.endswith("，有群众等候")
+
+
 def test_what_does_not_fit_the_list_is_counted():
     centre = demo_centre(60)
     view = view_of(many(centre, NOW), centre=centre)

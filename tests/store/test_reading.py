@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -60,6 +61,19 @@ def test_a_window_carries_what_its_light_is_made_of(db: Connection) -> None:
     assert (window.window, window.presence, window.reason, window.desk) == ("A01", "absent", None, "paused")
     assert (window.seen_at, window.method, window.open_cases) == (at(10), "detector", 3)
     assert (window.worst, window.open_findings) == ("yellow", 2)
+
+
+def test_a_window_at_which_somebody_waits_says_so_as_long_as_he_does(db: Connection) -> None:
+    def waits() -> bool:
+        (window,) = wall_snapshot(db, CENTRE, at(60)).windows
+        return window.waiting
+
+    write_observations(db, [replace(look("absent", 10), waiting=True)], now=at(10))
+    assert waits()
+    write_observations(db, [replace(look("absent", 12), waiting=False)], now=at(12))
+    assert not waits()
+    write_observations(db, [replace(look("absent", 14), waiting=True), look("present", 15)], now=at(15))
+    assert not waits()
 
 
 def test_today_begins_at_local_midnight(db: Connection) -> None:
