@@ -23,6 +23,9 @@ class Reason(StrEnum):
         "already_told"  # opens again, but nobody was told that it was over; or told at an earlier step
     )
     NO_NEWS = "no_news"  # a closing sends nothing
+    ON_LEAVE = "on_leave"  # somebody else acts for the person at this moment; ``detail`` says who
+    COVERED = "covered"
+    OFF_DUTY = "off_duty"
     INHIBITED = "inhibited"  # a worse finding about the same thing is open; ``detail`` names it
     # … and why one waits:
     HOLD_FOR = "hold_for"  # the finding has to last before anybody is told

@@ -311,6 +311,10 @@ class Centre(Model):
     def people_ids(self) -> frozenset[str]:
         return frozenset(person.id for person in self.people)
 
+    @cached_property
+    def person_by_id(self) -> dict[str, Person]:
+        return {person.id: person for person in self.people}
+
     def open_time(self, window: str) -> Calendar:
         """The calendar with a window's own open hours, where it has some."""
         found = self.window_by_id.get(window)

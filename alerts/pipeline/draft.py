@@ -20,11 +20,12 @@ NOBODY = "*"
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """A person who was or will be told, and by which channel."""
+    """A person who was or will be told, by which channel, and as what."""
 
     person: str
     phone: str
     channel: str | None = None
+    roles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class News:
         earlier: who was told of the finding before, as far as that matters to this news.
         number: of the reminder, from 1.
         level: of the escalation; 0 is who is told first.
+        waited: minutes since the first message, in which nobody acted; None: nobody was reached.
     """
 
     finding: Finding
@@ -50,6 +52,7 @@ class News:
     earlier: tuple[Recipient, ...] = ()
     number: int = 0
     level: int = 0
+    waited: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +134,22 @@ class Draft:
         """Not sent. What waits for another reason is not sent either."""
         if self.skipped:
             return self
+        detail = {**self.detail, **detail}
         return replace(self, verdict="skip", reason=reason, until=None, gather=None, detail=detail)
 
     def hold(self, reason: Reason, until: datetime, gather: str | None = None, **detail: Any) -> Draft:
-        """Waits until a moment of the system's clock; what waits already, for the reason it has, until the later of the two."""
+        """Waits until a moment of the system's clock; what waits already, for the reason it has, until the later of the two.
+
+        Corrections are gathered apart from what they correct.
+        """
         until = until.astimezone(UTC)
         if self.skipped or until <= self.leaves_at:
             return self
+        gather = f"{gather}:corrections" if gather is not None and self.is_correction else gather
         if self.verdict == "hold":
-            return replace(self, until=until, detail={**self.detail, reason.value: dict(detail) or True})
-        gather = None if gather is None else f"{gather}:corrections" if self.is_correction else gather
+            more = {**self.detail, reason.value: detail or True}
+            return replace(self, until=until, gather=self.gather or gather, detail=more)
+        detail = {**self.detail, **detail}
         return replace(self, verdict="hold", reason=reason, until=until, gather=gather, detail=detail)
 
 
