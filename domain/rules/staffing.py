@@ -6,14 +6,14 @@ Sources: A1 Kaifu (Changsha) 2019, A2 Cangnan 2019, A5 a centre with lunch duty,
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field, StrictInt
 
 from domain.model import Code, Model, Spans, Weekday, added
 from domain.rules import FamilySettings
-from domain.working_time import WEEKDAYS
+from domain.working_time import WEEKDAYS, Calendar, parse_hours
 
 
 class StaffingSettings(FamilySettings):
@@ -63,6 +63,14 @@ class Shift(Model):
     staff: list[Code] = Field(min_length=1)
     days: Days | None = None
     hours: Spans | None = None
+
+    def holds(self, at: datetime, calendar: Calendar) -> bool:
+        """Whether a moment lies in it; lunch duty apart."""
+        ordinal = calendar.local_date(at)
+        if not calendar.is_working(ordinal) or not falls_on(self.days, ordinal):
+            return False
+        hours = calendar.hours_of(ordinal) if self.hours is None else parse_hours(self.hours)
+        return any(calendar.at_minute(ordinal, a) <= at < calendar.at_minute(ordinal, b) for a, b in hours)
 
 
 class LunchDuty(Model):
