@@ -10,6 +10,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from alerts.acknowledge import Acknowledged
 from alerts.acknowledge import acknowledge as take_link
 from alerts.links import AckLinks
@@ -91,8 +93,10 @@ class FakeRun:
         self.rounds = ReceiptRounds(self.dsn, self.gateways, self.clock, self.senders[0].outgoing)
 
     def _make_loop(self) -> RuleLoop:
-        planner = Planner(self.centre, LINKS, channel=next(iter(self.gateways)))
-        return RuleLoop(self.dsn, self.centre, self.clock, plan=planner, remind=planner.remind)
+        self.planner = Planner(
+            self.centre, LINKS, channel=next(iter(self.gateways)), correction_hold=timedelta(0)
+        )
+        return RuleLoop(self.dsn, self.centre, self.clock, plan=self.planner, remind=self.planner.remind)
 
     def _make_sender(self, kind: type[Sender]) -> Sender:
         hooks: dict[str, Any] = dict(self.gateways)
@@ -275,7 +279,7 @@ class FakeRun:
             ]
             assert tokens, f"{act.person} has got no link about {act.about}"
             done = take_link(self.connection, tokens[-1], self.now)
-            assert isinstance(done, Acknowledged), done
+            assert isinstance(done, Acknowledged) != act.refused, done
         elif act.by == "reply":
             assert person.phone
             next(iter(self.gateways.values())).reply(person.phone, "收到")
@@ -284,6 +288,12 @@ class FakeRun:
             take_step(
                 self.connection, self.centre, ids[0], act.step, person=person.id, now=self.now, text=words
             )
+
+    def _desk(self, act: Act, finding: str, person: str, words: str) -> None:
+        at, tell = self.now, self.planner
+        take_step(
+            self.connection, self.centre, finding, act.step, person=person, now=at, text=words, tell=tell
+        )
 
     def _is_about(self, heard: Heard, ids: list[str]) -> bool:
         row = self.connection.execute(
@@ -347,7 +357,7 @@ def play(dsn: str, script: Script) -> None:
     """Plays a script and fails with its timeline where it comes out otherwise."""
     verdict = FakeRun(dsn, script).play()
     if verdict.problems:
-        raise AssertionError("\n".join((script.name, *verdict.problems, "", verdict.table())))
+        pytest.fail("\n".join((script.name, *verdict.problems, "", verdict.table())), pytrace=False)
 
 
 __all__ = ["Centre", "FakeGateway", "FakeRun", "play"]

@@ -188,6 +188,7 @@ def scenario(
             return script
 
         def test(play: Player) -> None:
+            __tracebackhide__ = True
             play(make())
 
         test.__name__, test.__doc__, test.__module__ = tell.__name__, tell.__doc__, tell.__module__

@@ -143,6 +143,20 @@ def chain(about: str, *kinds: str) -> Probe:
     return Probe(f"the chain about {about}: {', '.join(kinds)}", look)
 
 
+def chain_count(about: str, kind: str, count: int) -> Probe:
+    """The chain has so many entries of a kind about a finding."""
+
+    def look(world: World) -> str | None:
+        ids = set(finding_ids(world, about))
+        rows = read_chain(world.connection, world.centre.centre.id)
+        found = sum(
+            each.kind == kind and json.loads(each.body or "{}").get("finding") in ids for each in rows
+        )
+        return None if found == count else f"{found} times"
+
+    return Probe(f"the chain about {about} says {kind} {count} times", look)
+
+
 def no_finding(rule: str) -> Probe:
     """Nothing of a rule has ever been found."""
 

@@ -114,13 +114,22 @@ class Act:
     by: Literal["link", "reply", "desk"]
     person: str
     text: str = ""
+    refused: bool = False
 
     def __str__(self) -> str:
-        return f"{self.person}: {self.step} {self.about} by {self.by}"
+        return f"{self.person}: {self.step} {self.about} by {self.by}{', refused' if self.refused else ''}"
 
 
-def acknowledge(about: str, *, person: str, by: Literal["link", "reply", "desk"] = "link") -> Act:
-    return Act("acknowledge", about, by, person)
+def acknowledge(
+    about: str, *, person: str, by: Literal["link", "reply", "desk"] = "link", refused: bool = False
+) -> Act:
+    """``refused``: it comes too late, and the page says so."""
+    return Act("acknowledge", about, by, person, refused=refused)
+
+
+def revoke(about: str, *, person: str, text: str) -> Act:
+    """By an inspector, at the desk."""
+    return Act("revoke", about, "desk", person, text)
 
 
 def answer(about: str, *, person: str, text: str = "已联系申请人，今日办结") -> Act:
