@@ -6,9 +6,10 @@ lease counts it up. When to try, how long a lease holds and when to give up are 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from psycopg.rows import dict_row
 
@@ -16,6 +17,10 @@ from alerts.messages import mask_phone
 from alerts.states import CORRECTION, HOLD, RESTORED, UNCLEAR
 from domain.chain import Entry
 from store import Connection, chain
+
+#: Sends a message whose outcome is written on by its next channel, in the same transaction; returns that channel
+#: (:class:`alerts.next_channel.NextChannel`).
+Follow = Callable[[Connection, int, datetime], str | None]
 
 # now(), not clock_timestamp(), against next_try_at: a volatile function cannot be looked up in an index.
 _LEASE = """
@@ -29,6 +34,7 @@ with due as (
     where o.state in ('ready', 'leased') and o.next_try_at <= now() and o.give_up_at > now()
       and (o.state = 'ready' or o.leased_until < clock_timestamp()) and o.channel = %(channel)s
       and not exists (select 1 from heartbeat where role = %(hold)s)
+      and not exists (select 1 from channel_state where channel = %(channel)s)
       and not ((o.template = %(correction)s or o.params ->> 'step' like 'reopened%%') and exists (
           select 1 from outbox e where e.finding_id = o.finding_id and e.person = o.person
           and e.state = 'leased' and e.leased_until > clock_timestamp() and e.message_id < o.message_id))
@@ -38,12 +44,16 @@ set state = case when gone then 'skipped' else 'leased' end,
     reason = case when gone and o.template = %(correction)s then 'reopened' when gone then 'revoked' end,
     leased_by = case when gone then null else %(by)s end,
     leased_until = case when gone then null else clock_timestamp() + %(span)s end,
-    attempts = attempts + case when gone then 0 else 1 end
+    attempts = attempts + case when gone then 0 else 1 end,
+    first_try_at = case when gone then first_try_at else coalesce(first_try_at, clock_timestamp()) end,
+    detail = detail || case when in_doubt and not obsolete and not %(certain)s
+        then '{"perhaps_twice": true}'::jsonb else '{}' end
 from (select message_id, obsolete, unclear or before_restore as in_doubt,
              obsolete and not (unclear or (before_restore and not asked)) as gone from due) as due
 where o.message_id = due.message_id
 returning o.message_id, o.idempotency_key, o.finding_id, o.phone, o.channel, o.template, o.params, o.attempts,
-          o.created_at, o.ack_token, due.in_doubt, due.obsolete, due.gone
+          o.created_at, o.ack_token, due.in_doubt, due.obsolete, due.gone, o.fallback <> '[]' as has_next,
+          coalesce(extract(epoch from clock_timestamp() - o.first_try_at), 0)::float8 as tried_for
 """
 
 _HELD = "message_id = %(id)s and state = 'leased' and leased_by = %(by)s and attempts = %(attempts)s"
@@ -56,6 +66,7 @@ class Leased:
     ``in_doubt``: an earlier try may have reached the gateway, also one that a restored backup knows nothing of; ask before
     sending again, where the hook can.
     ``obsolete``: no longer true, so never to be sent; in doubt it is leased only to learn whether it has been.
+    ``has_next``: it can go on by another channel. ``tried_for``: real seconds since its first try.
     """
 
     message_id: int
@@ -71,16 +82,30 @@ class Leased:
     has_ack: bool
     in_doubt: bool
     obsolete: bool
+    has_next: bool = False
+    tried_for: float = 0.0
 
 
-def lease(connection: Connection, *, channel: str, limit: int, by: str, seconds: float) -> list[Leased]:
+def lease(
+    connection: Connection, *, channel: str, limit: int, by: str, seconds: float, certain: bool = True
+) -> list[Leased]:
     """Takes up to ``limit`` messages of a channel that are due, for ``seconds`` of real time. Commit before sending.
 
     What a revocation (or its undoing) has made untrue is taken out of the queue on the way: after a correction, the
     card itself must not arrive. For the same reason a correction waits while its card is being sent. What may have
     arrived before is not called skipped unasked: a phone may show it.
+
+    Args:
+        certain: :func:`alerts.hooks.base.is_certain` of its hook. Otherwise a message in doubt is marked ``perhaps_twice`` before
+            it is sent again, whatever becomes of this sender.
     """
-    values = {"channel": channel, "limit": limit, "by": by, "span": timedelta(seconds=seconds)}
+    values = {
+        "channel": channel,
+        "limit": limit,
+        "by": by,
+        "span": timedelta(seconds=seconds),
+        "certain": certain,
+    }
     values |= {"correction": CORRECTION, "hold": HOLD, "restored": RESTORED, "unclear": UNCLEAR + "%"}
     with connection.cursor(row_factory=dict_row) as cursor:
         while limit > 0:
@@ -128,12 +153,13 @@ def confirm(
             update outbox set state = %(state)s, provider_id = %(provider)s, sent_at = %(at)s, delivered_at = %(done)s,
                               handed_at = clock_timestamp(), ask_at = clock_timestamp() + %(patience)s::interval,
                               leased_by = null, leased_until = null, last_error = null, reason = null
-            where {_HELD} returning centre, person
+            where {_HELD} returning centre, person, detail ? 'perhaps_twice'
             """,
             _held(message) | values,
         ).fetchone()
         if row is not None:
-            _keep(connection, message, row, state, {"gateway": provider_id}, at)
+            twice = {"perhaps_twice": True} if row[2] else {}
+            _keep(connection, message, row[:2], state, {"gateway": provider_id} | twice, at)
     return row is not None
 
 
@@ -156,9 +182,16 @@ def _keep(
 
 
 def try_later(
-    connection: Connection, message: Leased, *, error: str, seconds: float, at: datetime | None = None
+    connection: Connection,
+    message: Leased,
+    *,
+    error: str,
+    seconds: float,
+    at: datetime | None = None,
+    follow: Follow | None = None,
 ) -> bool:
-    """Passing failure: ready again after ``seconds``, or dead if that is after its own deadline; ``at`` as in :func:`bury`."""
+    """Passing failure: ready again after ``seconds``, or dead if that is after its own deadline; ``at``, ``follow`` as in
+    :func:`bury`."""
     with connection.transaction():
         row = connection.execute(
             f"""
@@ -171,30 +204,55 @@ def try_later(
             _held(message) | {"wait": timedelta(seconds=seconds), "error": error},
         ).fetchone()
         if row is not None and row[2] == "dead":
-            _keep(connection, message, row[:2], "dead", {"reason": "gave_up"}, at or message.created_at)
+            now = at or message.created_at
+            detail = {"reason": "gave_up"} | _follow(connection, message.message_id, now, follow)
+            _keep(connection, message, row[:2], "dead", detail, now)
     return row is not None
 
 
 def bury(
-    connection: Connection, message: Leased, *, reason: str, error: str, at: datetime | None = None
+    connection: Connection,
+    message: Leased,
+    *,
+    reason: str,
+    error: str,
+    at: datetime | None = None,
+    state: Literal["dead", "unknown"] = "dead",
+    follow: Follow | None = None,
 ) -> bool:
-    """Permanent failure: dead, with a named reason and the gateway's words; ``at``: the system's clock."""
+    """Given up by this channel, with a named reason and the gateway's words.
+
+    Args:
+        at: the system's clock.
+        state: ``unknown`` where the gateway may have it.
+        follow: sends it on by its next channel.
+    """
     with connection.transaction():
         row = connection.execute(
             f"""
-            update outbox set state = 'dead', reason = %(reason)s, last_error = %(error)s, leased_by = null,
+            update outbox set state = %(state)s, reason = %(reason)s, last_error = %(error)s, leased_by = null,
                               leased_until = null
             where {_HELD} returning centre, person
             """,
-            _held(message) | {"reason": reason, "error": error},
+            _held(message) | {"state": state, "reason": reason, "error": error},
         ).fetchone()
         if row is not None:
-            _keep(connection, message, row, "dead", {"reason": reason}, at or message.created_at)
+            now = at or message.created_at
+            detail = {"reason": reason} | _follow(connection, message.message_id, now, follow)
+            _keep(connection, message, row, state, detail, now)
     return row is not None
 
 
-def bury_overdue(connection: Connection, at: datetime | None = None) -> int:
-    """Messages whose own deadline has passed while nobody sent them (no sender ran, no hook for their channel).
+def _follow(
+    connection: Connection, message_id: int, now: datetime, follow: Follow | None
+) -> dict[str, str | None]:
+    """Before the chain is written, which is locked last."""
+    return {} if follow is None else {"next": follow(connection, message_id, now)}
+
+
+def bury_overdue(connection: Connection, at: datetime | None = None, *, follow: Follow | None = None) -> int:
+    """Messages whose own deadline has passed while nobody sent them (no sender ran, no hook for their channel). Those of a
+    channel that is off wait until it is on again.
 
     ``at``: the system's clock; without it the chain says when each was written.
     """
@@ -205,10 +263,12 @@ def bury_overdue(connection: Connection, at: datetime | None = None) -> int:
             where state in ('ready', 'leased') and give_up_at <= clock_timestamp()
               and (state = 'ready' or leased_until < clock_timestamp())
               and not exists (select 1 from heartbeat where role = %s)
+              and not exists (select 1 from channel_state c where c.channel = outbox.channel)
             returning centre, message_id, finding_id, idempotency_key, person, phone, template, created_at
             """,
             (HOLD,),
         ).fetchall()
+        after = {row[1]: _follow(connection, row[1], at or row[7], follow) for row in rows}
         # Sorted: chains are locked in one order.
         for centre, message, finding, key, person, phone, template, written in sorted(
             rows, key=lambda row: row[:2]
@@ -220,7 +280,7 @@ def bury_overdue(connection: Connection, at: datetime | None = None) -> int:
                 "phone": mask_phone(phone),
                 "reason": "gave_up",
             }
-            payload |= {"template": template, "written_at": written}
+            payload |= {"template": template, "written_at": written} | after[message]
             entry = Entry("message.dead", f"message:{message}", payload, finding)
             chain.append(connection, centre, [entry], at or written)
     return len(rows)

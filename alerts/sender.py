@@ -18,10 +18,11 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
-from alerts import metrics, outbox, receipts
-from alerts.hooks.base import CanQuery, Handed, Hook, UnclearSendError
+from alerts import channel_state, metrics, outbox, receipts
+from alerts.hooks.base import CanQuery, Handed, Hook, UnclearSendError, is_certain
 from alerts.links import AckLinks, mask_tokens
 from alerts.messages import Outgoing, message_values, render_text
+from alerts.next_channel import CHANNEL_FAILING, CHANNEL_OFF, NextChannel
 from alerts.outbox import Leased
 from domain.clock import Clock
 from domain.errors import SendError
@@ -43,6 +44,8 @@ class SenderSettings:
         max_tries: then the message is dead. Together with the waits, about a day.
         patience: how long a receipt may take before the gateway is asked; then the message's fate is unknown.
         rounds: pauses between two rounds of fetching receipts and asking for late ones.
+        channel_patience: how long a channel may fail before its messages go on by their next ones.
+        refusals: so often in a row a channel has to be refused as a whole, with nothing handed over between, to be switched off.
     """
 
     workers: int = 4
@@ -54,6 +57,8 @@ class SenderSettings:
     heartbeat: float = 5.0
     patience: float = 1800.0
     rounds: float = 30.0
+    channel_patience: float = 900.0
+    refusals: int = 3
     language: str = "zh-CN"
 
 
@@ -63,6 +68,24 @@ class _Channel:
     pool: ThreadPoolExecutor
     running: dict[Future[Handed], Leased] = field(default_factory=dict)
     resume_at: float = 0.0  # a gateway that named a pause gets it for all its messages
+    failing_since: float | None = None  # passing failures only since then
+    handed: int = 0
+    refusals: int = 0  # of the channel, in a row
+    refused: dict[int, int] = field(
+        default_factory=dict
+    )  # message → how many were handed over before its refusal
+
+    def works(self) -> None:
+        self.failing_since, self.refusals = None, 0
+        self.handed += 1
+
+    def refuses_only(self, message_id: int) -> bool:
+        """Whether others got through since it last refused this message: then it is the message, whatever the gateway says."""
+        before, self.refused[message_id] = self.refused.get(message_id), self.handed
+        return before is not None and before < self.handed
+
+    def fails(self, now: float) -> None:
+        self.failing_since = now if self.failing_since is None else self.failing_since
 
 
 class Sender:
@@ -92,6 +115,7 @@ class Sender:
         turn: Callable[[], None] = lambda: None,
     ) -> None:
         self._dsn, self._clock, self._links, self._turn = dsn, clock, links, turn
+        self.follow = NextChannel(links.digest)
         self.settings = settings or SenderSettings()
         self._instance, self._monotonic = instance, monotonic
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing
@@ -102,7 +126,7 @@ class Sender:
             for name, hook in hooks.items()
         }
         self._next_beat = float("-inf")
-        self.tally = {"sent": 0, "later": 0, "dead": 0, "lost": 0}
+        self.tally = {"sent": 0, "later": 0, "dead": 0, "next": 0, "lost": 0}
         for name in hooks:
             for outcome in self.tally:
                 # A series that begins with its first message hides that message from every increase().
@@ -176,12 +200,24 @@ class Sender:
     def _fill(self, connection: Connection) -> int:
         """Leases as many messages as there are free threads and starts sending them."""
         count = 0
+        off = channel_state.off_channels(connection)
+        for name in off:
+            count += self._leave(connection, name, CHANNEL_OFF)
         for name, channel in self._channels.items():
+            if name in off:
+                continue
+            if self._fails_for_long(channel):
+                count += self._leave(connection, name, CHANNEL_FAILING)
             free = self.settings.workers - len(channel.running)
             if free <= 0 or self._monotonic() < channel.resume_at:
                 continue
             taken = outbox.lease(
-                connection, channel=name, limit=free, by=self._me, seconds=self.settings.lease
+                connection,
+                channel=name,
+                limit=free,
+                by=self._me,
+                seconds=self.settings.lease,
+                certain=is_certain(channel.hook),
             )
             for message in taken:
                 channel.running[channel.pool.submit(self._deliver, channel.hook, message)] = message
@@ -191,8 +227,11 @@ class Sender:
     def _deliver(self, hook: Hook, message: Leased) -> Handed:
         """In a thread of its channel; touches no database."""
         outgoing = self.outgoing(message)
-        if message.in_doubt and (known := _ask(hook, outgoing)) is not None:
+        answered, known = _ask(hook, outgoing) if message.in_doubt else (False, None)
+        if known is not None:
             return known
+        if answered and self._is_late(message):
+            raise SendError("the gateway does not have it, and has had long enough")
         if message.obsolete:
             # Ready again, and no longer in doubt: the next lease takes it out of the queue, or finds it true after all.
             raise SendError("the gateway does not say that it has it, and it is no longer true")
@@ -253,10 +292,12 @@ class Sender:
     ) -> bool:
         if error is None:
             handed, now = future.result(), self._clock.now()
+            channel.works()
+            channel.refused.pop(message.message_id, None)
             self._count("sent", message)
             log.info("message %s handed over", message.message_id, extra=_about(message, outcome="sent"))
             asked = self.settings.patience if receipts.is_asked(channel.hook) else None
-            return receipts.confirm(connection, message, handed, at=now, ask_after=asked)
+            return receipts.confirm(connection, message, handed, at=now, ask_after=asked, follow=self.follow)
         if not isinstance(error, SendError):
             # A defect in a hook is not the message's fault: it is tried again, and may have been sent.
             log.error(
@@ -267,19 +308,41 @@ class Sender:
             )
             error = UnclearSendError(f"hook failed ({type(error).__name__})")
         words = mask_tokens(error.reason)
-        if isinstance(error, UnclearSendError):
+        # Where nobody can ask, an earlier doubt stays whatever this try says.
+        mute = message.in_doubt and not message.obsolete and not isinstance(channel.hook, CanQuery)
+        if isinstance(error, UnclearSendError) or mute:
             words = outbox.UNCLEAR + words
+        if error.permanent and error.scope == "channel" and not channel.refuses_only(message.message_id):
+            return self._refuse_channel(connection, channel, message, error, words)
         if error.permanent or message.attempts >= self.settings.max_tries:
             reason = "refused" if error.permanent else "tries_used_up"
             self._count("dead", message)
             about = _about(message, outcome="dead", code=reason)
             log.error("message %s to the dead: %s: %s", message.message_id, reason, words, extra=about)
-            held = outbox.bury(connection, message, reason=reason, error=words, at=self._clock.now())
+            channel.refused.pop(message.message_id, None)
+            held = outbox.bury(
+                connection, message, reason=reason, error=words, at=self._clock.now(), follow=self.follow
+            )
             outbox.notify(connection)
             return held
-        pause = self._pause(message.attempts, max(error.retry_after or 0.0, error.wait or 0.0))
         if error.retry_after:
             channel.resume_at = max(channel.resume_at, self._monotonic() + error.retry_after)
+        if error.wait is None or isinstance(error, UnclearSendError):
+            channel.fails(self._monotonic())
+        pause = self._pause_or_leave(channel, message, error)
+        if pause is None:
+            self._count("next", message)
+            about = _about(message, outcome="next", code=CHANNEL_FAILING)
+            log.warning("message %s: goes on by its next channel: %s", message.message_id, words, extra=about)
+            return outbox.bury(
+                connection,
+                message,
+                reason=CHANNEL_FAILING,
+                error=words,
+                at=self._clock.now(),
+                state="unknown" if words.startswith(outbox.UNCLEAR) else "dead",
+                follow=self.follow,
+            )
         self._count("later", message)
         log.warning(
             "message %s: try %d: %s; next in %.1f s",
@@ -289,7 +352,78 @@ class Sender:
             pause,
             extra=_about(message, outcome="later"),
         )
-        return outbox.try_later(connection, message, error=words, seconds=pause, at=self._clock.now())
+        return outbox.try_later(
+            connection, message, error=words, seconds=pause, at=self._clock.now(), follow=self.follow
+        )
+
+    def _refuse_channel(
+        self, connection: Connection, channel: _Channel, message: Leased, error: SendError, words: str
+    ) -> bool:
+        """The provider refuses the whole channel. The message is kept; so often in a row, and the channel is off."""
+        name, now = message.channel, self._clock.now()
+        channel.refusals += 1
+        if error.retry_after:
+            channel.resume_at = max(channel.resume_at, self._monotonic() + error.retry_after)
+        self._count("later", message)
+        log.warning(
+            "message %s: channel %s refused: %s",
+            message.message_id,
+            name,
+            words,
+            extra=_about(message, outcome="later"),
+        )
+        pause = self._pause(channel.refusals, error.wait or 0.0)
+        with connection.transaction():
+            held = outbox.try_later(
+                connection, message, error=words, seconds=pause, at=now, follow=self.follow
+            )
+            off = channel.refusals >= self.settings.refusals and channel_state.switch_off(
+                connection,
+                name,
+                reason=channel_state.REFUSED,
+                error=words.removeprefix(outbox.UNCLEAR),
+                at=now,
+            )
+        if off:
+            log.error(
+                "channel %s is switched off: %s", name, words, extra={"channel": name, "outcome": "off"}
+            )
+        return held
+
+    def _is_late(self, message: Leased) -> bool:
+        """Whether this channel has had a message for long enough, and there is another one."""
+        return message.has_next and message.tried_for >= self.settings.channel_patience
+
+    def _pause_or_leave(self, channel: _Channel, message: Leased, error: SendError) -> float | None:
+        """Seconds to the next try; None: no further try here, the next channel has it.
+
+        What the gateway may have is asked for once more where it can be asked, before it goes another way.
+        """
+        asked = max(error.retry_after or 0.0, error.wait or 0.0)
+        pause = self._pause(message.attempts, asked)
+        if not message.has_next:
+            return pause
+        left = self.settings.channel_patience - message.tried_for
+        if 0 < left and asked < left:
+            return min(pause, max(left, asked))
+        unasked = isinstance(error, UnclearSendError) and not message.in_doubt
+        if unasked and isinstance(channel.hook, CanQuery) and asked < self.settings.channel_patience:
+            return max(asked, self.settings.waits[0])
+        return None
+
+    def _fails_for_long(self, channel: _Channel) -> bool:
+        since = channel.failing_since
+        return since is not None and self._monotonic() - since >= self.settings.channel_patience
+
+    def _leave(self, connection: Connection, name: str, reason: str) -> int:
+        """Sends on what waits for a channel that is off, or fails and fails."""
+        waited = self.settings.channel_patience
+        count = self.follow.leave(connection, name, self._clock.now(), reason=reason, waited=waited)
+        if count:
+            self.tally["next"] += count
+            metrics.MESSAGES.labels(name, "next").inc(count)
+            log.warning("%d messages of channel %s go on by their next ones: %s", count, name, reason)
+        return count
 
     def _count(self, outcome: str, message: Leased) -> None:
         self.tally[outcome] += 1
@@ -312,7 +446,7 @@ class Sender:
         if now < self._next_beat:
             return
         self._next_beat = now + self.settings.heartbeat
-        buried = outbox.bury_overdue(connection, self._clock.now())
+        buried = outbox.bury_overdue(connection, self._clock.now(), follow=self.follow)
         if buried:
             self.tally["dead"] += buried
             log.error("%d messages to the dead: not sent within their time", buried)
@@ -334,22 +468,22 @@ def _about(message: Leased, **more: str) -> dict[str, object]:
     }
 
 
-def _ask(hook: Hook, message: Outgoing) -> Handed | None:
-    """What became of an earlier try; None if the gateway has nothing under its key or answers no questions.
+def _ask(hook: Hook, message: Outgoing) -> tuple[bool, Handed | None]:
+    """Whether the gateway answers questions, and what became of an earlier try; None if it has nothing under its key.
 
     Raises:
         UnclearSendError: it could not be asked just now. The doubt remains: sending unasked could send twice.
     """
     if not isinstance(hook, CanQuery):
-        return None
+        return False, None
     try:
-        return hook.query(message)
+        return True, hook.query(message)
     except SendError as error:
         if error.permanent:
             log.warning(
                 "message %s: the gateway answers no questions: %s", message.idempotency_key, error.reason
             )
-            return None
+            return False, None
         raise UnclearSendError(
             f"cannot be asked: {error.reason}", retry_after=error.retry_after, wait=error.wait
         ) from None

@@ -35,6 +35,8 @@ class AskingConfig(BaseModel):
 
     Args:
         timeout: seconds for each try, all in all.
+        linger: seconds for which a gateway may still do what it was asked after we hung up: so long it is not asked what
+            became of it, nor is the message sent again.
         longest_answer: bytes read of an answer.
         trust_env: follow proxy settings of the environment.
     """
@@ -42,6 +44,7 @@ class AskingConfig(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     timeout: float = Field(default=5.0, gt=0, le=20)
+    linger: float = Field(default=10.0, ge=0)
     longest_answer: int = Field(default=65536, ge=256)
     trust_env: bool = False
 
@@ -136,7 +139,7 @@ class Asker:
                 f"gateway address ({type(error).__name__})", permanent=True, scope="channel"
             ) from None
         except httpx.HTTPError as error:
-            raise UnclearSendError(f"no answer ({type(error).__name__})") from None
+            raise UnclearSendError(f"no answer ({type(error).__name__})", wait=self._config.linger) from None
 
     def close(self) -> None:
         self._client.close()

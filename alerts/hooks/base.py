@@ -60,7 +60,11 @@ class Hook(Protocol):
 
 @runtime_checkable
 class CanQuery(Protocol):
-    """A hook whose gateway can be asked what became of a message."""
+    """A hook whose gateway can be asked what became of a message.
+
+    One whose "nothing" may be wrong, so that a second try may show the message twice, says so by a property ``certain``; without
+    the property it is believed.
+    """
 
     def query(self, message: Outgoing) -> Handed | None:
         """What the gateway has of this message; None if nothing. Raises SendError as ``send`` does.
@@ -121,6 +125,11 @@ class Pushed:
     replies: Sequence[Reply] = ()
     content_type: str = "application/json"
     answer: bytes = b"{}"
+
+
+def is_certain(hook: Hook) -> bool:
+    """Whether a message in doubt is sent again only if no phone shows it yet."""
+    return isinstance(hook, CanQuery) and bool(getattr(hook, "certain", True))
 
 
 @runtime_checkable

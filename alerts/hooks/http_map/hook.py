@@ -84,6 +84,11 @@ class HttpMapHook:
         return Pushed([_receipt(row, pushes) for row in rows], answer=pushes.answer.encode())
 
     @property
+    def certain(self) -> bool:
+        """Whether it can be asked before a second try."""
+        return self._config.query_url is not None
+
+    @property
     def receives(self) -> bool:
         """Whether receipts can come at all; otherwise nobody waits for one."""
         return self._config.pushes is not None

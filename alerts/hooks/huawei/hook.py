@@ -49,6 +49,9 @@ class HuaweiHook:
         time_source: real seconds since the epoch. nonce: a fresh random text. transport: for tests, as httpx takes it.
     """
 
+    #: No receipt in time says little of whether the message is there.
+    certain = False
+
     def __init__(
         self,
         config: Config,

@@ -53,6 +53,9 @@ class SmppHook:
         connect: makes a connection, for tests. tick: real seconds between looks at the clock.
     """
 
+    #: No receipt in time says little of whether the message is there.
+    certain = False
+
     def __init__(
         self,
         config: Config,

@@ -64,6 +64,9 @@ class TencentHook:
         transport: for tests, as httpx takes it.
     """
 
+    #: No receipt in time says little of whether the message is there.
+    certain = False
+
     def __init__(
         self,
         config: Config,
