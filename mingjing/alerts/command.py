@@ -1,0 +1,157 @@
+"""The commands of ``mingjing alerts``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from domain.errors import InputError
+
+if TYPE_CHECKING:
+    from alerts.hooks.base import Hook
+    from domain.centre import Centre, Person
+    from mingjing.alerts.trying import Test
+    from mingjing.context import Context
+
+app = typer.Typer(
+    help="通知 · Whether messages arrive, why they were sent or not, and which come next.",
+    rich_markup_mode=None,
+)
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="数据目录 · data folder (MINGJING_DATA)", show_default=False)
+]
+CentreOption = Annotated[
+    str | None, typer.Option(help="中心编号 · id of the centre, where there are several", show_default=False)
+]
+
+
+@app.callback()
+def group() -> None:
+    """A group even with one command."""
+
+
+#: Exit status of `test` when nobody knows within the time whether it has arrived, and when it has not.
+UNKNOWN, FAILED = 3, 1
+STATES = {
+    "ready": "待发送 waits for the sender", "leased": "发送中 being sent", "sent": "已移交 handed over",
+    "delivered": "已送达 delivered", "undelivered": "未送达 undelivered", "unknown": "送达情况不明 fate unknown",
+    "dead": "未能发出 given up", "skipped": "未发送 not sent", "held": "暂缓 held", "gathered": "并入他条 told in another",
+}  # fmt: skip
+
+
+@app.command("test")
+def try_command(
+    to: Annotated[str, typer.Option("--to", help="收件人编号 · id of a person in the centre file")],
+    channel: Annotated[
+        str | None,
+        typer.Option(help="通道，缺省为第一个 · name of the channel; default: the first", show_default=False),
+    ] = None,
+    wait: Annotated[
+        float, typer.Option(min=1, max=3600, help="等待秒数 · seconds to wait for its end")
+    ] = 60.0,
+    centre: CentreOption = None,
+    data: DataOption = None,
+) -> None:
+    """发送测试 · One real message to a person, and what became of it.
+
+    Exit status 0: it has arrived, or was handed over on a channel that confirms nothing; 3: nobody knows yet; 1: it has not.
+    """
+    from mingjing.alerts.trying import Post, run_test
+    from mingjing.channels import open_channels
+    from mingjing.context import Context
+    from mingjing.processes import open_database
+    from mingjing.settings import load_settings
+
+    context = Context(load_settings(data=data))
+    name = channel or context.channel
+    place = _centre_of(context, centre, to)
+    person = next(each for each in place.people if each.id == to)
+    address = _address(context, person, name)
+
+    def hook() -> Hook:
+        hooks = open_channels(context.settings)
+        mine = hooks.pop(name)
+        for other in hooks.values():
+            other.close()
+        return mine
+
+    test: Test | None = None
+    with open_database(context.settings) as connection:
+        connection.autocommit = True
+        post = Post(connection, context.dsn, context.clock, context.links, hook)
+        for change in run_test(post, place, to, name, address, seconds=wait):
+            if test is None:
+                _head(change, person)
+            test = change
+            typer.echo(_line(test, place))
+    assert test is not None
+    if test.arrived is None:
+        typer.echo(
+            f"{wait:g} 秒内尚不知是否送达 nobody knows within {wait:g} s whether it has arrived", err=True
+        )
+        raise typer.Exit(UNKNOWN)
+    if not test.arrived:
+        raise typer.Exit(FAILED)
+
+
+def _centre_of(context: Context, code: str | None, person: str) -> Centre:
+    """The centre named, else the one that knows the person.
+
+    Raises:
+        InputError: there is none, or more than one.
+    """
+    if code is not None and code not in context.centres:
+        raise InputError(f"--centre: there is no centre {code} in the centre files")
+    asked = list(context.centres.values()) if code is None else [context.centres[code]]
+    found = [each for each in asked if person in each.people_ids]
+    if not found:
+        raise InputError(f"--to: there is no person '{person}' in the centre file")
+    if len(found) > 1:
+        raise InputError(
+            f"--centre: '{person}' is known in {', '.join(each.centre.id for each in found)}; name one"
+        )
+    return found[0]
+
+
+def _address(context: Context, person: Person, channel: str) -> str:
+    """
+    Raises:
+        InputError: there is no such channel, or the person has no address for it.
+    """
+    from mingjing.channels import HTTP, LOG, read_channels
+
+    settings = context.settings
+    known = [LOG, *([HTTP] if settings.gateway_url else [])]
+    known += list(read_channels(settings.channels_file)) if settings.channels_file is not None else []
+    if channel not in known:
+        raise InputError(f"--channel: there is no channel '{channel}'; there are {', '.join(known)}")
+    address = person.addresses.get(channel) or person.phone  # TODO(alerts/addresses.py)
+    if not address:
+        raise InputError(
+            f"--to: {person.id} has no address for the channel '{channel}' (phone, email or addresses)"
+        )
+    return address
+
+
+def _head(test: Test, person: Person) -> None:
+    from mingjing.alerts.trying import masked
+
+    typer.echo(f"{person.name} {person.id}  {masked(test.address)}  {test.channel}  {test.key}")
+    typer.echo(f"{test.text}  （{test.parts} 条 SMS parts）")
+    if test.alone:
+        typer.echo(f"由本命令自行发送 sent by this command itself: {test.alone}")
+
+
+def _line(test: Test, centre: Centre) -> str:
+    """The state a test has reached, with its moment."""
+    at = test.moments[-1][1]
+    said = "  ".join(part for part in (test.reason, test.error) if part)
+    more = "" if test.receipts or test.state != "sent" else "（该通道不回执 this channel confirms nothing）"
+    local = at.astimezone(centre.zone)
+    return f"{local:%H:%M:%S}  {test.seconds:6.1f} s  {STATES.get(test.state, test.state)}{more}  {said}".rstrip()
+
+
+__all__ = ["app"]
