@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -18,6 +19,14 @@ def _scenario_database(postgres: str, _template: str | None) -> Iterator[str]:
     for dsn in _database(postgres, _template):
         fake_time.fake_the_time(dsn)
         yield dsn
+
+
+@pytest.fixture(autouse=True)
+def _quiet_logs() -> Iterator[None]:
+    """A failed scenario prints its timeline; hundreds of lines of log would hide it."""
+    logging.disable(logging.ERROR)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def test_warned_before_the_deadline(s: Script) -> None:
     s.expect_none("09:32", "03-12 17:00", sms())
 
 
-@scenario(day="2026-12-29", messages={"yellow": ["handler"], "red": ["handler"]})
+@scenario(day="2026-12-30", messages={"yellow": ["handler"], "red": ["handler"]})
 def test_a_deadline_in_a_year_nobody_has_published_is_provisional(s: Script) -> None:
     """The next year's working days come out in November, or later: the card says that it is provisional (table row 30)."""
     s.at("09:30", accept("C1", item="A-002"))
