@@ -109,7 +109,7 @@ def needed(messages: MessageSettings) -> dict[str, str]:
         if route.escalate:
             found.setdefault("finding.escalated", f"messages.routes.{route.id}.escalate")
     if messages.group is not None and told.intersection(messages.group.roles):
-        found["digest.group"] = "messages.group"
+        found["digest.group"] = found["digest.corrections"] = "messages.group"
     if messages.flood is not None:
         found["digest.flood"] = "messages.flood"
     elif messages.budget is not None:

@@ -40,6 +40,11 @@ def test_a_group_says_how_many_of_each_level_and_names_the_worst() -> None:
     )
 
 
+def test_corrections_say_that_nothing_is_to_be_done() -> None:
+    text = words("digest.corrections")
+    assert "更正：5项监察发现（红牌2、黄牌3）已撤销，无须处理。" in text
+
+
 def test_a_flood_says_from_when_to_when() -> None:
     assert words("digest.flood").startswith(
         "【明镜】隆阳区政务服务中心通知过多，11月20日17:00至11月20日17:30的5项合并告知：红牌2、黄牌3。"
@@ -66,13 +71,14 @@ def test_the_same_in_english() -> None:
 
 
 @pytest.mark.parametrize(
-    ("template", "parts"), [("digest.group", 2), ("digest.flood", 2), ("digest.daily", 3)]
+    ("template", "parts"),
+    [("digest.group", 2), ("digest.flood", 2), ("digest.corrections", 2), ("digest.daily", 3)],
 )
 def test_it_takes_few_short_messages(template: str, parts: int) -> None:
     assert sms_parts(words(template, **DAY)) <= parts
 
 
-@pytest.mark.parametrize("template", ["digest.group", "digest.flood", "digest.daily"])
+@pytest.mark.parametrize("template", ["digest.group", "digest.flood", "digest.corrections", "digest.daily"])
 def test_no_name_however_long_makes_it_longer_than_three(template: str) -> None:
     name, rule = "很长" * 60, "commission.overdue"
     worst = [{"window": f"A{n}", "window_name": name, "rule": rule, "case": "9" * 80} for n in range(9)]
