@@ -7,24 +7,30 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.drills import cameras
+from tests.drills import cameras, gateways
 from tests.drills.catalogue import DRILLS, fresh_system
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drills", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*DRILLS, "cameras"]))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*DRILLS, "cameras", "gateways"]))
     parser.add_argument("--events", type=int, default=20_000, help="about how many events flow (20,000)")
     parser.add_argument("--broker", choices=("local", "kafka"), default="local")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--cameras", type=int, default=50, help="of the drill of that name (50)")
     parser.add_argument("--minutes", type=float, default=10, help="of the drill of cameras (10)")
+    parser.add_argument("--messages", type=int, default=10_000, help="of the drill of gateways (10,000)")
     asked = parser.parse_args()
     if asked.names == ["cameras"]:
         # It needs RTSP servers and nothing of the system but the cameras' process.
         balance = cameras.drill(cameras.Plan(asked.cameras, asked.minutes * 60), asked.seed, print)
         print(balance, flush=True)
         return int(bool(balance.faults))
+    if asked.names == ["gateways"]:
+        # The same: senders and gateways, no events.
+        account = gateways.drill(gateways.Plan(asked.messages, asked.seed), say=print)
+        print(account, flush=True)
+        return int(bool(account.faults))
     if unknown := set(asked.names) - DRILLS.keys():
         parser.error(f"no drill is called {', '.join(sorted(unknown))}; there are {', '.join(DRILLS)}")
     failed = 0
