@@ -1,7 +1,8 @@
 """Which ways messages can leave: the file of channels, or the one HTTP gateway of the settings.
 
 A file of channels is YAML: name of a channel → its hook and the hook's settings. The first one takes the messages. A path in it
-that is not absolute starts at the file's own folder.
+that is not absolute starts at the file's own folder. ``address: phone | email | user | room`` says what a channel needs to know of a
+person, where that is not what its hook usually takes.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
+from alerts.addresses import AddressKind
 from alerts.hooks.base import CanReceive, Hook
-from alerts.hooks.registry import open_hook
+from alerts.hooks.registry import ADDRESSES, open_hook
 from alerts.receipts import gives_receipts
 from domain.errors import SettingsError
 from mingjing.settings import Settings
@@ -35,6 +37,23 @@ def channel_of(settings: Settings) -> str:
     if settings.channels_file is not None:
         return next(iter(read_channels(settings.channels_file)))
     return HTTP if settings.gateway_url else LOG
+
+
+def address_kinds(settings: Settings) -> dict[str, AddressKind]:
+    """Name of each channel → what it needs to know of a person, the log and the gateway of the settings included.
+
+    Raises:
+        SettingsError: the file of channels cannot be used.
+    """
+    kinds: dict[str, AddressKind] = {LOG: ADDRESSES["log"]}
+    if settings.gateway_url:
+        kinds[HTTP] = ADDRESSES["http_json"]
+    if settings.channels_file is not None:
+        file = settings.channels_file
+        for name, value in _read(file).items():
+            kind, _ = _channel(file, name, value)
+            kinds[name] = value.get("address", ADDRESSES.get(kind, "phone"))
+    return kinds
 
 
 def open_channels(settings: Settings) -> dict[str, Hook]:
@@ -88,6 +107,10 @@ def read_channels(file: Path) -> dict[str, tuple[str, dict[str, Any]]]:
     Raises:
         SettingsError: one sentence that names the file and the place.
     """
+    return {name: _channel(file, name, channel) for name, channel in _read(file).items()}
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
         value = yaml.safe_load(file.read_text("utf-8"))
     except OSError as error:
@@ -97,7 +120,7 @@ def read_channels(file: Path) -> dict[str, tuple[str, dict[str, Any]]]:
         raise SettingsError(f"{file}{f':{mark.line + 1}' if mark else ''}: is not YAML") from None
     if not isinstance(value, dict) or not value:
         raise SettingsError(f"{file}: expected channels, each with its hook and settings")
-    return {str(name): _channel(file, str(name), channel) for name, channel in value.items()}
+    return {str(name): channel for name, channel in value.items()}
 
 
 def _channel(file: Path, name: str, value: object) -> tuple[str, dict[str, Any]]:
@@ -105,7 +128,11 @@ def _channel(file: Path, name: str, value: object) -> tuple[str, dict[str, Any]]
         raise SettingsError(f"{file}: channel {name}: which hook? (hook: aliyun, email, http_map …)")
     if name == LOG:
         raise SettingsError(f"{file}: channel {LOG}: this name is taken; choose another")
-    return value["hook"], {key: _placed(file, key, each) for key, each in value.items() if key != "hook"}
+    known = get_args(AddressKind)
+    if value.get("address", known[0]) not in known:
+        raise SettingsError(f"{file}: channel {name}: address: expected one of {', '.join(known)}")
+    own = {key: each for key, each in value.items() if key not in ("hook", "address")}
+    return value["hook"], {key: _placed(file, key, each) for key, each in own.items()}
 
 
 def _placed(file: Path, key: object, value: object) -> object:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from alerts.addresses import AddressKind
 from alerts.hooks.base import Hook
 from domain.errors import SettingsError
 
@@ -25,6 +26,22 @@ KINDS: dict[str, str] = {
     "smpp": "alerts.hooks.smpp",
     "tencent": "alerts.hooks.tencent",
     "wecom": "alerts.hooks.wecom",
+}
+#: What a kind of hook needs to know of a person. A gateway that is described by its settings may take another: a channel says so
+#: by ``address`` in the file of channels.
+ADDRESSES: dict[str, AddressKind] = {
+    "aliyun": "phone",
+    "apprise": "phone",
+    "dingtalk": "room",
+    "email": "email",
+    "feishu": "room",
+    "http_json": "phone",
+    "http_map": "phone",
+    "huawei": "phone",
+    "log": "phone",
+    "smpp": "phone",
+    "tencent": "phone",
+    "wecom": "room",
 }
 
 

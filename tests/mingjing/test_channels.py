@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from domain.errors import SettingsError
-from mingjing.channels import channel_of, open_channels, open_receiving, read_channels
+from mingjing.channels import address_kinds, channel_of, open_channels, open_receiving, read_channels
 from mingjing.settings import load_settings
 
 GOOD = """\
@@ -38,6 +38,18 @@ def test_paths_start_at_the_folder_of_the_file(
     assert read_channels(file)["sms"][1]["secret_file"] == str(tmp_path / "secret")
 
 
+def test_each_channel_says_what_it_needs_to_know_of_a_person(file: Path, tmp_path: Path) -> None:
+    with file.open("a") as more:
+        more.write('app: {hook: http_map, address: user, url: "http://app/", fields: {u: "{to}"}}\n')
+        more.write("group: {hook: wecom, url_file: secret}\n")
+    settings = load_settings(channels_file=file, gateway_url="http://gateway/")
+    assert address_kinds(settings) == {
+        "log": "phone", "http": "phone", "sms": "phone", "post": "email", "app": "user", "group": "room",
+    }  # fmt: skip
+    assert "address" not in read_channels(file)["app"][1]
+    assert address_kinds(load_settings(data=tmp_path)) == {"log": "phone"}
+
+
 def test_without_a_file_the_gateway_or_the_log_takes_them(tmp_path: Path) -> None:
     assert channel_of(load_settings(data=tmp_path)) == "log"
     assert list(open_channels(load_settings(data=tmp_path))) == ["log"]
@@ -56,6 +68,10 @@ def test_without_a_file_the_gateway_or_the_log_takes_them(tmp_path: Path) -> Non
         ("", "expected channels"),
         ("- a", "expected channels"),
         ("sms: {}", "channel sms: which hook"),
+        (
+            "sms: {hook: email, host: h, sender: a@b, address: pigeon}",
+            "channel sms: address: expected one of phone, email",
+        ),
         ("sms: {hook: pigeon}", "channel sms: no hook is called 'pigeon'"),
         ("sms: {hook: email, host: h, sender: a@b, colour: red}", "channel sms: hook email: colour"),
         ("sms: {hook: wecom, url: 'ftp://very-secret'}", "channel sms"),
