@@ -83,7 +83,8 @@ def test_without_a_sender_the_command_sends_this_one_message_itself(
         "测试信息：测试中心",
         "1 条 SMS parts",
         "no sender runs",
-        "delivered",
+        "handed over",
+        "confirms nothing",
     ):
         assert words in shown.stdout
     assert len(gateway.counts()) == 1, "nothing else left with it"
