@@ -1,4 +1,4 @@
-"""The roster of duty (值班表): when each entry holds, and hours of which nobody is on duty. Pure.
+"""The roster of duty (值班表): when each entry holds. Pure.
 
 Days are those of the legal calendar (``rest``, ``working``) or of the week; hours over midnight belong to the day on which
 they begin, and so do ``from`` and ``until``, both included.
@@ -6,7 +6,7 @@ they begin, and so do ``from`` and ``until``, both included.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 
 from domain.messages import Duty
@@ -34,17 +34,4 @@ def holds(duty: Duty, calendar: Calendar, at: datetime) -> bool:
     return any(a <= at < b for a, b in spans_of(duty, calendar, at, at))
 
 
-def gaps(duties: Iterable[Duty], calendar: Calendar, begin: datetime, end: datetime) -> list[Span]:
-    """The spans of [begin, end) in which none of these entries holds."""
-    found: list[Span] = []
-    at = begin
-    for a, b in sorted(span for duty in duties for span in spans_of(duty, calendar, begin, end)):
-        if a > at:
-            found.append((at, min(a, end)))
-        at = max(at, b)
-    if at < end:
-        found.append((at, end))
-    return [(a, b) for a, b in found if a < b]
-
-
-__all__ = ["Span", "gaps", "holds", "spans_of"]
+__all__ = ["Span", "holds", "spans_of"]

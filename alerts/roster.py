@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from itertools import chain, pairwise
 from typing import Any, Literal
 
-from alerts.duty import holds
+from alerts.duty import Span, holds, spans_of
 from domain.centre import Centre, Window
 from domain.cover import Cover, find_covers
 from domain.events import Event
@@ -34,6 +35,8 @@ UP: Mapping[str, str] = {
 #: Roles that a window fills; in the place of the last two somebody may sit there.
 OF_WINDOW = frozenset(("superior", "leader", "handler", "staff"))
 AT_WINDOW = frozenset(("handler", "staff"))
+#: Answers a roster remembers.
+_MOST_KEPT = 10_000
 
 #: Why somebody is told: ``role`` of the window, ``listed`` in ``messages``, ``person`` named by id, on ``duty``, on ``shift``,
 #: ``substitute``, ``b_post``, ``cover``, ``up`` (in place of a role of which nobody is left), ``all_the_same`` though away.
@@ -79,6 +82,12 @@ class Holders:
     why_not: Mapping[str, Grounds] = field(default_factory=dict)
     gap: Literal["no_window", "no_person"] | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody of the role itself is there: those named are told in its place, or though away."""
+        codes = {step.code for steps in self.why.values() for step in steps}
+        return not self.people or bool(codes & {"up", "all_the_same"})
+
     def to_json(self) -> dict[str, Any]:
         """To be kept with a message, so that it can be explained later."""
         row: dict[str, Any] = {"role": self.role}
@@ -100,13 +109,38 @@ class Roster:
         self._facts = tuple(facts)
         self._rules = centre.rules.staffing or StaffingSettings()
         self._covers: dict[str, list[Cover]] = {}
+        # A storm asks the same again and again.
+        self._found: dict[tuple[str, str | None, datetime], Holders] = {}
 
     def holders(self, role: str, window: str | None, now: datetime) -> Holders:
         """Who holds a role at a window (None: of no window), or acts for the person of that id, at a moment. Never raises.
 
         ``now`` may lie ahead of the facts: then as far as leave is granted already.
         """
-        return _Search(self, self.centre.window_by_id.get(window or ""), now).find(role)
+        found = self._found.get((role, window, now))
+        if found is None:
+            if len(self._found) > _MOST_KEPT:
+                self._found.clear()
+            found = _Search(self, self.centre.window_by_id.get(window or ""), now).find(role)
+            self._found[role, window, now] = found
+        return found
+
+    def empty_shifts(self, role: str, window: str | None, begin: datetime, end: datetime) -> list[Span]:
+        """The spans of [begin, end) in which nobody of a role is there: no duty, no list, or all of them on leave."""
+        leaves = chain.from_iterable(self._leaves.values())
+        edges = {edge for leave in leaves for edge in (leave.start, leave.end)}
+        for duty in self.centre.messages.duty:
+            if duty.role == role:
+                edges |= {
+                    edge for span in spans_of(duty, self.centre.working_time, begin, end) for edge in span
+                }
+        found: list[Span] = []
+        for start, until in pairwise(sorted({begin, end, *(e for e in edges if begin < e < end)})):
+            if not self.holders(role, window, start).is_empty:
+                continue
+            joined = bool(found) and found[-1][1] == start
+            found.append((found.pop()[0] if joined else start, until))
+        return found
 
     def leave_of(self, person: str, now: datetime) -> list[Leave]:
         """The leaves a person is on, the last granted first. A short one without a substitute hands nothing on."""

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.duty import gaps
 from alerts.roster import Ground, Holders, Roster
 from alerts.roster_words import grounds_words
 from domain.centre import Centre
@@ -298,14 +297,27 @@ def test_a_duty_override_and_the_b_post_together() -> None:
     assert [ground.code for ground in found.why["b"]] == ["role", "cover"]
 
 
-def test_hours_without_duty_are_found() -> None:
-    centre = make_centre(duty=[WEEKENDS, {**NIGHTS, "hours": ["17:00-08:00"]}])
-    begin, end = clock("03-03 08:00"), clock("03-09 08:00")
-    found = [(a.astimezone(NOW.tzinfo), b.astimezone(NOW.tzinfo)) for a, b in gaps(centre.messages.duty, centre.working_time, begin, end)]  # fmt: skip
-    assert [f"{a:%m-%d %H:%M} {b:%m-%d %H:%M}" for a, b in found] == [
-        f"03-0{day} 08:00 03-0{day} 17:00" for day in (3, 4, 5, 6)
-    ] + ["03-09 00:00 03-09 08:00"]
-    assert gaps([], centre.working_time, begin, end) == [(begin, end)]
+@pytest.mark.parametrize(
+    ("facts", "messages", "empty"),
+    [
+        ([], {}, []),
+        ([], {"inspectors": []}, ["03-03 08:00 03-09 08:00"]),
+        ([], {"inspectors": [], "duty": [WEEKENDS, {**NIGHTS, "hours": ["17:00-08:00"]}]},
+         ["03-03 08:00 03-03 17:00", "03-04 08:00 03-04 17:00", "03-05 08:00 03-05 17:00", "03-06 08:00 03-06 17:00", "03-09 00:00 03-09 08:00"]),
+        ([], {"inspectors": [], "duty": [WEEKENDS, {**WEEKENDS, "days": ["working"], "person": "n"}]}, []),
+        ([leave("j1", last="2026-03-05")], {}, []),
+        ([leave("j1", last="2026-03-05"), leave("j2", first="2026-03-05")], {}, ["03-05 00:00 03-06 00:00"]),
+        ([leave("j1", last="2026-03-05"), leave("j2", "n", first="2026-03-05")], {}, []),
+        ([leave("j2", first="2026-03-07", last="2026-03-07")],
+         {"inspectors": [], "duty": [WEEKENDS, {**WEEKENDS, "days": ["working"], "person": "n"}]}, ["03-07 00:00 03-08 00:00"]),
+    ],
+)  # fmt: skip
+def test_empty_shifts_are_found_ahead(facts, messages, empty) -> None:
+    roster = Roster(make_centre(**messages, operators=["o"]), facts)
+    found = roster.empty_shifts("inspectors", None, clock("03-03 08:00"), clock("03-09 08:00"))
+    assert [
+        f"{a.astimezone(NOW.tzinfo):%m-%d %H:%M} {b.astimezone(NOW.tzinfo):%m-%d %H:%M}" for a, b in found
+    ] == empty
 
 
 # -- words ---------------------------------------------------------------------------------------------------------------
