@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from prometheus_client import Counter, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from alerts.outbox import GIVE_UP_AFTER
+from alerts.states import GIVE_UP_AFTER
 from store import Connection
 
-#: outcome: sent | later (tried again) | dead (given up) | lost (another sender had taken it over)
+#: outcome: sent | later (tried again) | dead (given up) | next (goes on by another channel) | lost (another sender had taken it over)
 MESSAGES = Counter(
     "mingjing_sender_messages", "Outcomes of messages a sender had in hand", ["channel", "outcome"]
 )
@@ -22,6 +22,10 @@ SECONDS = Histogram(
 )
 #: outcome: delivered | undelivered | unknown, each counted once a message; unmatched (belongs to no message known so far)
 RECEIPTS = Counter("mingjing_receipts", "What gateways said became of messages", ["channel", "outcome"])
+#: channel: the one by which a message goes on.
+NEXT_CHANNEL = Counter(
+    "mingjing_next_channel", "Messages that go on by another channel because one did not bring them", ["channel"]
+)
 
 # What is held back on purpose (a correction, a pause the gateway asked for) is not late before its moment.
 _WAITING = """

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 from alerts import receipts, replies
 from alerts.hooks.base import CanPull, CanQuery, Handed, Hook, Pushed
+from alerts.leases import Follow
 from alerts.links import mask_tokens
 from alerts.messages import Outgoing
 from alerts.outbox import Leased
@@ -35,6 +36,7 @@ class ReceiptRounds:
         hooks: channel → hook; called beside the sender's threads.
         outgoing: a message as its hook takes it (:meth:`alerts.sender.Sender.outgoing`).
         every: real seconds between rounds.
+        follow: sends a message that has not arrived on by its next channel.
     """
 
     def __init__(
@@ -45,7 +47,9 @@ class ReceiptRounds:
         outgoing: Callable[[Leased], Outgoing],
         *,
         every: float = 30.0,
+        follow: Follow | None = None,
     ) -> None:
+        self._follow = follow
         self._dsn, self._hooks, self._clock, self._outgoing, self._every = dsn, hooks, clock, outgoing, every
         self._in_hand: list[tuple[str, Pushed]] = []
         self._failing: set[str] = set()
@@ -104,7 +108,7 @@ class ReceiptRounds:
 
     def _write(self, connection: Connection) -> None:
         while self._in_hand:
-            take_pushed(connection, *self._in_hand[0], self._clock)
+            take_pushed(connection, *self._in_hand[0], self._clock, follow=self._follow)
             del self._in_hand[0]
 
     def _ask(self, connection: Connection, message: Leased) -> None:
@@ -122,7 +126,9 @@ class ReceiptRounds:
     def _settle(
         self, connection: Connection, message: Leased, answer: Handed | None, *, expected: bool
     ) -> None:
-        receipts.settle_unheard(connection, message, answer, self._clock.now(), expected=expected)
+        receipts.settle_unheard(
+            connection, message, answer, self._clock.now(), expected=expected, follow=self._follow
+        )
         if expected and (answer is None or answer.fate is None):
             log.warning(
                 "message %s: no receipt; whether it has arrived is unknown",
@@ -152,7 +158,9 @@ def _guarded() -> Iterator[None]:
         raise SendError(f"hook failed ({type(error).__name__})") from error
 
 
-def take_pushed(connection: Connection, channel: str, pushed: Pushed, clock: Clock) -> None:
+def take_pushed(
+    connection: Connection, channel: str, pushed: Pushed, clock: Clock, *, follow: Follow | None = None
+) -> None:
     """Writes down what one push or one fetch brought."""
-    receipts.take(connection, channel, pushed.receipts, clock.now())
+    receipts.take(connection, channel, pushed.receipts, clock.now(), follow=follow)
     replies.take_replies(connection, channel, pushed.replies, clock.now())

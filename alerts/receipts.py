@@ -17,7 +17,9 @@ from psycopg.rows import dict_row
 
 from alerts import metrics, outbox
 from alerts.hooks.base import CanPull, CanQuery, CanReceive, Fate, Handed, Hook, Receipt, short_key
+from alerts.leases import Follow
 from alerts.messages import mask_phone
+from alerts.next_channel import call_off
 from alerts.outbox import Leased
 from domain.chain import Entry
 from store import Connection, chain
@@ -54,16 +56,24 @@ def is_asked(hook: Hook) -> bool:
     return gives_receipts(hook) or isinstance(hook, CanQuery)
 
 
-def take(connection: Connection, channel: str, receipts: Iterable[Receipt], now: datetime) -> int:
+def take(
+    connection: Connection,
+    channel: str,
+    receipts: Iterable[Receipt],
+    now: datetime,
+    *,
+    follow: Follow | None = None,
+) -> int:
     """Writes receipts down, each in a transaction of its own: taken again after a failure, they change nothing.
 
     Args:
         now: the system's clock.
+        follow: sends a message that has not arrived on by its next channel.
 
     Returns:
         How many said something new of a message.
     """
-    return sum(_take(connection, channel, receipt, now) for receipt in receipts)
+    return sum(_take(connection, channel, receipt, now, follow) for receipt in receipts)
 
 
 def storable(text: str, longest: int = 500) -> str:
@@ -84,7 +94,9 @@ def _storable(receipt: Receipt) -> Receipt:
     )
 
 
-def _take(connection: Connection, channel: str, receipt: Receipt, now: datetime) -> bool:
+def _take(
+    connection: Connection, channel: str, receipt: Receipt, now: datetime, follow: Follow | None
+) -> bool:
     receipt = _storable(receipt)
     with connection.transaction():
         message = _find(connection, channel, receipt)
@@ -96,11 +108,17 @@ def _take(connection: Connection, channel: str, receipt: Receipt, now: datetime)
             _keep_unmatched(connection, channel, receipt)
             metrics.RECEIPTS.labels(channel, "unmatched").inc()
             return False
-        return _apply(connection, channel, message, receipt, now)
+        return _apply(connection, channel, message, receipt, now, follow=follow)
 
 
 def confirm(
-    connection: Connection, message: Leased, handed: Handed, *, at: datetime, ask_after: float | None
+    connection: Connection,
+    message: Leased,
+    handed: Handed,
+    *,
+    at: datetime,
+    ask_after: float | None,
+    follow: Follow | None = None,
 ) -> bool:
     """As :func:`alerts.outbox.confirm`, and takes what was said of the message before it.
 
@@ -123,7 +141,7 @@ def confirm(
                 (handed.provider_id, message.message_id, message.attempts),
             ).rowcount == 1  # fmt: skip
         if held:
-            _take_waiting(connection, message, handed, at)
+            _take_waiting(connection, message, handed, at, follow)
         return held
 
 
@@ -167,7 +185,9 @@ def _values(channel: str, receipt: Receipt) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _take_waiting(connection: Connection, message: Leased, handed: Handed, now: datetime) -> None:
+def _take_waiting(
+    connection: Connection, message: Leased, handed: Handed, now: datetime, follow: Follow | None
+) -> None:
     """Receipts that were here before the message was confirmed, and what the answer to a question says already."""
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
@@ -187,10 +207,11 @@ def _take_waiting(connection: Connection, message: Leased, handed: Handed, now: 
         said = Receipt(
             row["fate"], row["provider_id"], row["given_key"], row["at"], row["code"], row["number"]
         )
-        _apply(connection, message.channel, message.message_id, said, now, waiting=row["receipt_id"])
+        waiting = row["receipt_id"]
+        _apply(connection, message.channel, message.message_id, said, now, waiting=waiting, follow=follow)
     if handed.fate in ("undelivered", "unknown"):
         said = Receipt(handed.fate, handed.provider_id, message.idempotency_key, code=handed.code)
-        _apply(connection, message.channel, message.message_id, said, now)
+        _apply(connection, message.channel, message.message_id, said, now, follow=follow)
 
 
 def _apply(
@@ -201,6 +222,7 @@ def _apply(
     now: datetime,
     *,
     waiting: int | None = None,
+    follow: Follow | None = None,
 ) -> bool:
     """Writes down what is said of a message, inside the caller's transaction; False where it was said before.
 
@@ -233,11 +255,17 @@ def _apply(
     if moves:
         values = {"id": message_id, "fate": receipt.fate, "provider": receipt.provider_id, "now": now}
         connection.execute(_SETTLE, values | {"code": receipt.code or None, "said": receipt.at})
+    after: dict[str, Any] = {}
+    if moves and receipt.fate == "delivered":
+        call_off(connection, message_id)
+    elif moves and follow is not None:
+        after["next"] = follow(connection, message_id, now)
     payload = {
         "message": message_id, "key": row["idempotency_key"], "person": row["person"],
         "phone": mask_phone(row["phone"]), "channel": channel, "template": row["template"], "params": row["params"],
         "written_at": row["created_at"], "tries": row["attempts"], "gateway": receipt.provider_id,
         "code": receipt.code, "said_at": receipt.at, "state": receipt.fate if moves else row["state"],
+        **after,
     }  # fmt: skip
     entry = Entry(f"message.{receipt.fate}", f"message:{message_id}", payload, row["finding_id"])
     chain.append(connection, row["centre"], [entry], now)
@@ -272,7 +300,13 @@ def overdue(connection: Connection, channels: Sequence[str], *, limit: int = 20)
 
 
 def settle_unheard(
-    connection: Connection, message: Leased, answer: Handed | None, now: datetime, *, expected: bool
+    connection: Connection,
+    message: Leased,
+    answer: Handed | None,
+    now: datetime,
+    *,
+    expected: bool,
+    follow: Follow | None = None,
 ) -> None:
     """Ends the waiting for a receipt: by the gateway's answer, otherwise as unknown where one was ``expected``."""
     fate = answer.fate if answer is not None else None
@@ -287,7 +321,7 @@ def settle_unheard(
             return
         code = answer.code if answer is not None and fate is not None else ""
         said = Receipt(fate or "unknown", idempotency_key=message.idempotency_key, code=code)
-        _apply(connection, message.channel, message.message_id, said, now)
+        _apply(connection, message.channel, message.message_id, said, now, follow=follow)
 
 
 def given_up(connection: Connection, message: Leased) -> bool:

@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from alerts.hooks.base import CanReceive, Hook
+from alerts.leases import Follow
 from alerts.receipt_rounds import take_pushed
 from domain.clock import Clock
 from store import Connection, connect
@@ -45,12 +46,14 @@ def create_receipts_app(
     hooks: Mapping[str, Hook],
     *,
     connector: Callable[[str], Connection] | None = None,
+    follow: Follow | None = None,
 ) -> Starlette:
     """An ASGI application to be mounted at ``/receipts``.
 
     Args:
         hooks: channel → hook; those that receive nothing are as if they were not there.
         connector: for tests; by default one short connection a request.
+        follow: sends a message that has not arrived on by its next channel.
     """
     access = logging.getLogger("uvicorn.access")
     if not any(isinstance(known, QueryFilter) for known in access.filters):
@@ -73,7 +76,7 @@ def create_receipts_app(
             return _plain(HTTPStatus.BAD_REQUEST)
         try:
             with open_connection(dsn) as connection:
-                take_pushed(connection, channel, pushed, clock)
+                take_pushed(connection, channel, pushed, clock, follow=follow)
         except psycopg.Error as error:
             log.warning("channel %s: a push waits: database away (%s)", channel, type(error).__name__)
             return _plain(HTTPStatus.SERVICE_UNAVAILABLE)

@@ -19,11 +19,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from alerts import channel_state, metrics, outbox, receipts
+from alerts.channel_health import ChannelHealth
 from alerts.hooks.base import CanQuery, Handed, Hook, UnclearSendError, is_certain
 from alerts.links import AckLinks, mask_tokens
-from alerts.messages import Outgoing, message_values, render_text
+from alerts.messages import Outgoing
 from alerts.next_channel import CHANNEL_FAILING, CHANNEL_OFF, NextChannel
 from alerts.outbox import Leased
+from alerts.writing import about, write
 from domain.clock import Clock
 from domain.errors import SendError
 from store import Connection, connect
@@ -66,26 +68,9 @@ class SenderSettings:
 class _Channel:
     hook: Hook
     pool: ThreadPoolExecutor
+    health: ChannelHealth
     running: dict[Future[Handed], Leased] = field(default_factory=dict)
     resume_at: float = 0.0  # a gateway that named a pause gets it for all its messages
-    failing_since: float | None = None  # passing failures only since then
-    handed: int = 0
-    refusals: int = 0  # of the channel, in a row
-    refused: dict[int, int] = field(
-        default_factory=dict
-    )  # message → how many were handed over before its refusal
-
-    def works(self) -> None:
-        self.failing_since, self.refusals = None, 0
-        self.handed += 1
-
-    def refuses_only(self, message_id: int) -> bool:
-        """Whether others got through since it last refused this message: then it is the message, whatever the gateway says."""
-        before, self.refused[message_id] = self.refused.get(message_id), self.handed
-        return before is not None and before < self.handed
-
-    def fails(self, now: float) -> None:
-        self.failing_since = now if self.failing_since is None else self.failing_since
 
 
 class Sender:
@@ -122,7 +107,11 @@ class Sender:
         self._me = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         workers = self.settings.workers
         self._channels = {
-            name: _Channel(hook, ThreadPoolExecutor(workers, thread_name_prefix=f"send-{name}"))
+            name: _Channel(
+                hook,
+                ThreadPoolExecutor(workers, thread_name_prefix=f"send-{name}"),
+                ChannelHealth(self.settings.channel_patience, self.settings.refusals),
+            )
             for name, hook in hooks.items()
         }
         self._next_beat = float("-inf")
@@ -205,8 +194,9 @@ class Sender:
             count += self._leave(connection, name, CHANNEL_OFF)
         for name, channel in self._channels.items():
             if name in off:
+                channel.health.reset()
                 continue
-            if self._fails_for_long(channel):
+            if channel.health.fails_for_long(self._monotonic()):
                 count += self._leave(connection, name, CHANNEL_FAILING)
             free = self.settings.workers - len(channel.running)
             if free <= 0 or self._monotonic() < channel.resume_at:
@@ -230,7 +220,7 @@ class Sender:
         answered, known = _ask(hook, outgoing) if message.in_doubt else (False, None)
         if known is not None:
             return known
-        if answered and self._is_late(message):
+        if answered and self._channels[message.channel].health.is_late(message):
             raise SendError("the gateway does not have it, and has had long enough")
         if message.obsolete:
             # Ready again, and no longer in doubt: the next lease takes it out of the queue, or finds it true after all.
@@ -244,28 +234,7 @@ class Sender:
         Raises:
             SendError: it cannot be written; trying again cannot help.
         """
-        language, params, key = self.settings.language, message.params, message.idempotency_key
-        link = self._links.link(key) if message.has_ack else None
-        try:
-            values = message_values(message.template, params, language, link=link, now=message.created_at)
-            text = render_text(message.template, values, language)
-        except (KeyError, ValueError, TypeError) as error:
-            raise SendError(f"message cannot be written ({error!r})", permanent=True) from None
-        facts = {
-            name: str(params[name])
-            for name in ("rule", "severity", "window", "case", "step")
-            if params.get(name)
-        }
-        return Outgoing(
-            idempotency_key=key,
-            to=message.phone,
-            template=message.template,
-            values=values,
-            text=text,
-            created_at=str(params.get("written_at") or message.created_at.isoformat()),
-            language=language,
-            facts=facts | {"finding": message.finding_id or ""},
-        )
+        return write(message, self._links, self.settings.language)
 
     def _settle(self, connection: Connection) -> None:
         """Writes down what became of the sends that have ended. An outcome is forgotten only when it is written."""
@@ -279,7 +248,7 @@ class Sender:
                     log.warning(
                         "message %s: lease lost, left to its holder",
                         message.message_id,
-                        extra=_about(message),
+                        extra=about(message),
                     )
 
     def _write_outcome(
@@ -292,10 +261,9 @@ class Sender:
     ) -> bool:
         if error is None:
             handed, now = future.result(), self._clock.now()
-            channel.works()
-            channel.refused.pop(message.message_id, None)
+            channel.health.works(message.message_id)
             self._count("sent", message)
-            log.info("message %s handed over", message.message_id, extra=_about(message, outcome="sent"))
+            log.info("message %s handed over", message.message_id, extra=about(message, outcome="sent"))
             asked = self.settings.patience if receipts.is_asked(channel.hook) else None
             return receipts.confirm(connection, message, handed, at=now, ask_after=asked, follow=self.follow)
         if not isinstance(error, SendError):
@@ -304,7 +272,7 @@ class Sender:
                 "message %s: hook failed (%s)",
                 message.message_id,
                 type(error).__name__,
-                extra=_about(message),
+                extra=about(message),
             )
             error = UnclearSendError(f"hook failed ({type(error).__name__})")
         words = mask_tokens(error.reason)
@@ -312,28 +280,38 @@ class Sender:
         mute = message.in_doubt and not message.obsolete and not isinstance(channel.hook, CanQuery)
         if isinstance(error, UnclearSendError) or mute:
             words = outbox.UNCLEAR + words
-        if error.permanent and error.scope == "channel" and not channel.refuses_only(message.message_id):
-            return self._refuse_channel(connection, channel, message, error, words)
+        if error.retry_after:
+            channel.resume_at = max(channel.resume_at, self._monotonic() + error.retry_after)
+        if error.permanent and error.scope == "channel":
+            met = channel.health.refuses(message.message_id)
+            if met != "message":
+                return self._refuse_channel(connection, channel, message, words, off=met == "off")
         if error.permanent or message.attempts >= self.settings.max_tries:
             reason = "refused" if error.permanent else "tries_used_up"
             self._count("dead", message)
-            about = _about(message, outcome="dead", code=reason)
-            log.error("message %s to the dead: %s: %s", message.message_id, reason, words, extra=about)
-            channel.refused.pop(message.message_id, None)
+            extra = about(message, outcome="dead", code=reason)
+            log.error("message %s to the dead: %s: %s", message.message_id, reason, words, extra=extra)
+            channel.health.forget(message.message_id)
             held = outbox.bury(
                 connection, message, reason=reason, error=words, at=self._clock.now(), follow=self.follow
             )
             outbox.notify(connection)
             return held
-        if error.retry_after:
-            channel.resume_at = max(channel.resume_at, self._monotonic() + error.retry_after)
+        moment = self._monotonic()
         if error.wait is None or isinstance(error, UnclearSendError):
-            channel.fails(self._monotonic())
-        pause = self._pause_or_leave(channel, message, error)
+            channel.health.fails(moment)
+        pause = channel.health.pause(
+            message,
+            error,
+            self._own_pause(message.attempts),
+            moment,
+            can_query=isinstance(channel.hook, CanQuery),
+            soon=self.settings.waits[0],
+        )
         if pause is None:
             self._count("next", message)
-            about = _about(message, outcome="next", code=CHANNEL_FAILING)
-            log.warning("message %s: goes on by its next channel: %s", message.message_id, words, extra=about)
+            extra = about(message, outcome="next", code=CHANNEL_FAILING)
+            log.warning("message %s: goes on by its next channel: %s", message.message_id, words, extra=extra)
             return outbox.bury(
                 connection,
                 message,
@@ -343,6 +321,7 @@ class Sender:
                 state="unknown" if words.startswith(outbox.UNCLEAR) else "dead",
                 follow=self.follow,
             )
+        pause = self._spread(pause)
         self._count("later", message)
         log.warning(
             "message %s: try %d: %s; next in %.1f s",
@@ -350,70 +329,38 @@ class Sender:
             message.attempts,
             words,
             pause,
-            extra=_about(message, outcome="later"),
+            extra=about(message, outcome="later"),
         )
         return outbox.try_later(
             connection, message, error=words, seconds=pause, at=self._clock.now(), follow=self.follow
         )
 
     def _refuse_channel(
-        self, connection: Connection, channel: _Channel, message: Leased, error: SendError, words: str
+        self, connection: Connection, channel: _Channel, message: Leased, words: str, *, off: bool
     ) -> bool:
-        """The provider refuses the whole channel. The message is kept; so often in a row, and the channel is off."""
+        """The provider refuses all of a channel: the message is kept; so often in a row, and the channel is off."""
         name, now = message.channel, self._clock.now()
-        channel.refusals += 1
-        if error.retry_after:
-            channel.resume_at = max(channel.resume_at, self._monotonic() + error.retry_after)
         self._count("later", message)
         log.warning(
-            "message %s: channel %s refused: %s",
+            "message %s: the channel is refused: %s",
             message.message_id,
-            name,
             words,
-            extra=_about(message, outcome="later"),
+            extra=about(message, outcome="later"),
         )
-        pause = self._pause(channel.refusals, error.wait or 0.0)
+        pause = self._spread(self._own_pause(channel.health.refused_in_row))
         with connection.transaction():
             held = outbox.try_later(
                 connection, message, error=words, seconds=pause, at=now, follow=self.follow
             )
-            off = channel.refusals >= self.settings.refusals and channel_state.switch_off(
-                connection,
-                name,
-                reason=channel_state.REFUSED,
-                error=words.removeprefix(outbox.UNCLEAR),
-                at=now,
+            said = words.removeprefix(outbox.UNCLEAR)
+            off = off and channel_state.switch_off(
+                connection, name, reason=channel_state.REFUSED, error=said, at=now
             )
         if off:
             log.error(
                 "channel %s is switched off: %s", name, words, extra={"channel": name, "outcome": "off"}
             )
         return held
-
-    def _is_late(self, message: Leased) -> bool:
-        """Whether this channel has had a message for long enough, and there is another one."""
-        return message.has_next and message.tried_for >= self.settings.channel_patience
-
-    def _pause_or_leave(self, channel: _Channel, message: Leased, error: SendError) -> float | None:
-        """Seconds to the next try; None: no further try here, the next channel has it.
-
-        What the gateway may have is asked for once more where it can be asked, before it goes another way.
-        """
-        asked = max(error.retry_after or 0.0, error.wait or 0.0)
-        pause = self._pause(message.attempts, asked)
-        if not message.has_next:
-            return pause
-        left = self.settings.channel_patience - message.tried_for
-        if 0 < left and asked < left:
-            return min(pause, max(left, asked))
-        unasked = isinstance(error, UnclearSendError) and not message.in_doubt
-        if unasked and isinstance(channel.hook, CanQuery) and asked < self.settings.channel_patience:
-            return max(asked, self.settings.waits[0])
-        return None
-
-    def _fails_for_long(self, channel: _Channel) -> bool:
-        since = channel.failing_since
-        return since is not None and self._monotonic() - since >= self.settings.channel_patience
 
     def _leave(self, connection: Connection, name: str, reason: str) -> int:
         """Sends on what waits for a channel that is off, or fails and fails."""
@@ -429,10 +376,12 @@ class Sender:
         self.tally[outcome] += 1
         metrics.MESSAGES.labels(message.channel, outcome).inc()
 
-    def _pause(self, attempts: int, asked: float) -> float:
+    def _own_pause(self, attempts: int) -> float:
         waits = self.settings.waits
-        own = waits[min(attempts, len(waits)) - 1]
-        return max(own, asked) * (1 + self.settings.jitter * self._rng.random())
+        return waits[min(attempts, len(waits)) - 1]
+
+    def _spread(self, seconds: float) -> float:
+        return seconds * (1 + self.settings.jitter * self._rng.random())
 
     def _running(self) -> list[Future[Handed]]:
         return [future for channel in self._channels.values() for future in channel.running]
@@ -453,19 +402,6 @@ class Sender:
             outbox.notify(connection)
         detail = self.tally | {"channels": sorted(self._channels), "running": len(self._running())}
         outbox.beat(connection, instance=self._instance, at=self._clock.now(), detail=detail)
-
-
-def _about(message: Leased, **more: str) -> dict[str, object]:
-    """What a log line is about; neither number nor name of the person."""
-    params = {name: message.params.get(name) for name in ("rule", "severity", "case", "window")}
-    return {
-        "message_id": message.message_id,
-        "finding_id": message.finding_id,
-        "channel": message.channel,
-        "template": message.template,
-        **params,
-        **more,
-    }
 
 
 def _ask(hook: Hook, message: Outgoing) -> tuple[bool, Handed | None]:

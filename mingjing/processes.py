@@ -268,11 +268,16 @@ def sender(context: Context) -> None:
     from mingjing.channels import open_channels
 
     hooks = open_channels(context.settings)
-    settings = SenderSettings(patience=context.settings.receipt_minutes * 60.0)
+    settings = SenderSettings(
+        patience=context.settings.receipt_minutes * 60.0,
+        channel_patience=context.settings.channel_minutes * 60.0,
+    )
     service = Sender(
         context.dsn, hooks, context.clock, links=context.links, settings=settings, turn=context.beat()
     )
-    rounds = ReceiptRounds(context.dsn, hooks, context.clock, service.outgoing, every=settings.rounds)
+    rounds = ReceiptRounds(
+        context.dsn, hooks, context.clock, service.outgoing, every=settings.rounds, follow=service.follow
+    )
     rounds.start(context.stop)
     try:
         service.run(context.stop)
@@ -283,6 +288,7 @@ def sender(context: Context) -> None:
 def wall(context: Context) -> None:
     """The wall, with the page behind the links of the messages, the inspectors' desk, and where gateways push receipts."""
     from alerts.ack_app import create_ack_app
+    from alerts.next_channel import NextChannel
     from alerts.receipts_app import create_receipts_app
     from dashboard.desk.app import create_desk
     from dashboard.province_server import create_province
@@ -298,7 +304,8 @@ def wall(context: Context) -> None:
     desk, close_desk = make_desk(context)
     mounts, turn = {"/ack": create_ack_app(dsn, clock), "/desk": create_desk(desk)}, context.beat("reader")
     if receiving := open_receiving(settings):
-        mounts["/receipts"] = create_receipts_app(dsn, clock, receiving)
+        follow = NextChannel(context.links.digest)
+        mounts["/receipts"] = create_receipts_app(dsn, clock, receiving, follow=follow)
     # A hundred walls, yet few connections: they borrow them for a reading. One wall has its own.
     board = Switchboard(dsn)
     if centres.only is not None:

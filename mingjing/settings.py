@@ -83,6 +83,13 @@ class Settings(KafkaSettings, NameSettings):
     receipt_minutes: int = Field(
         30, ge=1, le=1440, description="real minutes without a receipt after which a gateway is asked"
     )
+    channel_minutes: int = Field(
+        15, ge=1, le=1440, description="real minutes a channel may fail before messages go on by their next one"
+    )
+    deadman_url_file: Path | None = Field(
+        None, description="file with the address of an outside watcher that is told while the whole chain lives"
+    )
+    deadman_seconds: int = Field(60, ge=10, le=3600, description="real seconds between two such pings")
     ack_secret_file: Path | None = Field(
         None, description="secret of the acknowledge links; default: made in the data folder"
     )
@@ -110,7 +117,7 @@ class Settings(KafkaSettings, NameSettings):
         None, description="bearer token for /metrics from other machines; without it only this one may read"
     )
 
-    @field_validator("desk_accounts_file", mode="before")
+    @field_validator("desk_accounts_file", "channels_file", "deadman_url_file", mode="before")
     @classmethod
     def _none_given(cls, path: Any) -> Any:
         return path or None  # in a compose file a variable that nobody sets is there, and empty
@@ -124,6 +131,7 @@ class Settings(KafkaSettings, NameSettings):
         "gateway_secret_file",
         "channels_file",
         "ack_secret_file",
+        "deadman_url_file",
         "desk_accounts_file",
         "audit_heads",
         "audit_key_file",
@@ -255,6 +263,9 @@ class Settings(KafkaSettings, NameSettings):
             "gateway_secret_file": self.gateway_secret_file,
             "channels_file": self.channels_file,
             "receipt_minutes": self.receipt_minutes,
+            "channel_minutes": self.channel_minutes,
+            "deadman_url_file": self.deadman_url_file,
+            "deadman_seconds": self.deadman_seconds,
             "ack_secret_file": self.ack_secret,
             "desk_accounts_file": self.desk_accounts_file,
             "desk_trusted_header": self.desk_trusted_header,

@@ -191,7 +191,7 @@ def test_what_was_fetched_outlives_a_database_that_is_away(
     assert desk.states() == {"delivered": 1}
 
 
-def _away(*_: object) -> int:
+def _away(*_: object, **__: object) -> int:
     raise psycopg.OperationalError("away")
 
 
