@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 
-from alerts.routing import OutboxRow, plan_messages
+from alerts.routing import plan_messages
 from domain.centre import Centre
 from domain.findings import Finding
 
@@ -71,7 +71,7 @@ class MessageCount:
             return
         opened = replace(finding, state="open", closed_at=None)
         for row in plan_messages(opened, "opened", self._centre, finding.opened_at, lambda key: ""):
-            if isinstance(row, OutboxRow):
+            if not row.skipped:
                 day = finding.opened_at.astimezone(self._centre.zone).date()
                 owner = self._owners.setdefault(row.phone, row.person)
                 self._counts[day, owner, row.template] += 1

@@ -21,8 +21,10 @@ from psycopg.types.json import Jsonb
 
 from alerts.leases import Leased, bury, bury_overdue, confirm, lease, try_later
 from alerts.messages import mask_phone
-from alerts.routing import OutboxRow, Plan, Reason, Recipient, Skipped
-from alerts.states import CHANNEL, CORRECTION, GIVE_UP_AFTER, HOLD, RESTORED, STATES, UNCLEAR, notify
+from alerts.pipeline.draft import Draft, Recipient
+from alerts.pipeline.match import short_params
+from alerts.reasons import Reason
+from alerts.states import CHANNEL, CORRECTION, DAILY, GIVE_UP_AFTER, HOLD, RESTORED, STATES, UNCLEAR, notify
 from store import Connection
 
 __all__ = [
@@ -34,23 +36,32 @@ __all__ = [
 
 _INSERT = """
 insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, params, state, reason,
-                    next_try_at, give_up_at, created_at, ack_token, ack_expires_at)
-select k, f, c, p, t, h, m, d::jsonb, s, r, now() + make_interval(secs => w), now() + make_interval(secs => g), a, x, y
+                    next_try_at, give_up_at, created_at, ack_token, ack_expires_at, why, route, level, detail, fallback,
+                    held_until, gather)
+select k, f, c, p, t, h, m, d::jsonb, s, r, now() + make_interval(secs => w), now() + make_interval(secs => g), a, x, y,
+       why, route, level, detail::jsonb, fallback::jsonb, held_until, gather
 from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-            %s::text[], %s::float8[], %s::float8[], %s::timestamptz[], %s::text[], %s::timestamptz[])
-     with ordinality as u (k, f, c, p, t, h, m, d, s, r, w, g, a, x, y, n)
+            %s::text[], %s::float8[], %s::float8[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::text[], %s::text[],
+            %s::int[], %s::text[], %s::text[], %s::timestamptz[], %s::text[])
+     with ordinality as u (k, f, c, p, t, h, m, d, s, r, w, g, a, x, y, why, route, level, detail, fallback, held_until, gather,
+                           n)
 order by n
 on conflict (idempotency_key) do nothing
 """
+_STATE = {"send": "ready", "hold": "held", "skip": "skipped"}
+#: Told, or on the way beyond recall; a message told in another one goes with that.
+_GONE = "('leased', 'sent', 'delivered', 'undelivered', 'unknown')"
 
 
-def insert_rows(connection: Connection, rows: Plan, *, give_up_after: timedelta = GIVE_UP_AFTER) -> int:
-    """Writes a plan, in its order, inside the caller's transaction; a key that is already there is left as it is.
+def insert_rows(
+    connection: Connection, drafts: Sequence[Draft], *, give_up_after: timedelta = GIVE_UP_AFTER
+) -> int:
+    """Writes drafts, in their order, inside the caller's transaction; a key that is already there is left as it is.
 
     Returns:
-        How many entries were new (messages and kept skips).
+        How many entries were new (messages, also those that wait, and kept skips).
     """
-    values = [_values(row, give_up_after) for row in rows if isinstance(row, OutboxRow) or row.kept]
+    values = [_values(draft, give_up_after) for draft in drafts if draft.kept]
     if not values:
         return 0
     columns = [list(column) for column in zip(*values, strict=True)]
@@ -59,55 +70,70 @@ def insert_rows(connection: Connection, rows: Plan, *, give_up_after: timedelta 
     return written
 
 
-def _values(row: OutboxRow | Skipped, give_up_after: timedelta) -> tuple[Any, ...]:
-    common = (row.idempotency_key, row.finding_id, row.centre, row.person)
-    params, give_up = json.dumps(row.params), give_up_after.total_seconds()
-    if isinstance(row, Skipped):
-        rest: tuple[Any, ...] = ("", "none", row.template, params, "skipped", row.reason.value)
-        return (*common, *rest, 0.0, give_up, row.created_at, None, None)
-    rest = (row.phone, row.channel, row.template, params, "ready", None)
-    hold = row.hold.total_seconds()
-    return (*common, *rest, hold, give_up, row.created_at, row.ack_digest, row.ack_expires_at)
+def _values(draft: Draft, give_up_after: timedelta) -> tuple[Any, ...]:
+    skipped, reason = draft.skipped, None if draft.reason is None else draft.reason.value
+    params = short_params(draft) if skipped else draft.params
+    return (
+        draft.key, draft.finding.finding_id, draft.finding.centre, draft.person,
+        "" if skipped else draft.phone, "none" if skipped else draft.channel, draft.template, json.dumps(params),
+        _STATE[draft.verdict], reason, draft.delay.total_seconds(), give_up_after.total_seconds(), draft.created_at,
+        None if skipped else draft.ack_digest, None if skipped else draft.ack_expires_at, draft.news.why.value,
+        draft.route.id, draft.news.level, json.dumps(draft.detail), json.dumps([] if skipped else draft.addresses[1:]),
+        draft.until, draft.gather,
+    )  # fmt: skip
 
 
-def withdraw_cards(connection: Connection, finding_id: str) -> int:
-    """Takes back what waits to be sent about a finding that is revoked; what is being sent right now, or may have been
+def withdraw_cards(connection: Connection, findings: Sequence[str]) -> int:
+    """Takes back what waits to be sent about findings that are revoked; what is being sent right now, or may have been
     sent, is left alone: the sender finds out."""
-    return _withdraw(connection, finding_id, "template <> %s", Reason.REVOKED)
+    return _withdraw(connection, findings, "template <> %s", Reason.REVOKED)
 
 
-def withdraw_corrections(connection: Connection, finding_id: str) -> int:
-    """The same for the corrections of a finding that stands after all."""
-    return _withdraw(connection, finding_id, "template = %s", Reason.REOPENED)
+def withdraw_corrections(connection: Connection, findings: Sequence[str]) -> int:
+    """The same for the corrections of findings that stand after all."""
+    return _withdraw(connection, findings, "template = %s", Reason.REOPENED)
 
 
-def _withdraw(connection: Connection, finding_id: str, which: str, reason: Reason) -> int:
+def _withdraw(connection: Connection, findings: Sequence[str], which: str, reason: Reason) -> int:
     cursor = connection.execute(
-        f"update outbox set state = 'skipped', reason = %s where finding_id = %s and state = 'ready' and {which}"
-        " and (last_error is null or last_error not like %s)",
-        (reason.value, finding_id, CORRECTION, UNCLEAR + "%"),
+        "update outbox set state = 'skipped', reason = %s where finding_id = any(%s) and state in ('ready', 'held')"
+        f" and {which} and (last_error is null or last_error not like %s)",
+        (reason.value, sorted(findings), CORRECTION, UNCLEAR + "%"),
     )
     return cursor.rowcount
 
 
-def told_recipients(connection: Connection, finding_id: str, *, waiting: bool = False) -> list[Recipient]:
-    """Who was, or may have been, told of a finding and has not been told since that it is revoked.
+def told_recipients(
+    connection: Connection, findings: Sequence[str], *, waiting: bool = False
+) -> dict[str, tuple[Recipient, ...]]:
+    """Who was, or may have been, told of each finding and has not been told since that it is revoked; also who was told in a
+    message that gathers several, but not in the digest of a day, which tells by itself what was revoked.
 
     ``waiting``: also those whose message waits to be sent.
     """
     rows = connection.execute(
-        """
-        select person, phone from (
-            select distinct on (person) person, phone, template, message_id from outbox
-            where finding_id = %(finding)s
-              and (state in ('leased', 'sent', 'delivered', 'undelivered', 'unknown') or last_error like %(unclear)s
-                   or (state = 'ready' and (%(waiting)s or template = %(correction)s)))
-            order by person, message_id desc) newest
+        f"""
+        select finding_id, person, phone, channel, roles from (
+            select distinct on (o.finding_id, o.person) o.finding_id, o.person, o.phone, o.channel,
+                   coalesce(o.params -> 'roles', '[]') as roles, o.template, o.message_id
+            from outbox o left join outbox d on d.message_id = o.digest_id
+            where o.finding_id = any(%(findings)s)
+              and (o.state in {_GONE} or o.last_error like %(unclear)s
+                   or (o.state in ('ready', 'held') and (%(waiting)s or o.template = %(correction)s))
+                   or (o.state = 'gathered' and d.template <> %(daily)s
+                       and (d.state in {_GONE} or d.state = 'ready' or d.last_error like %(unclear)s)))
+            order by o.finding_id, o.person, o.message_id desc) newest
         where template <> %(correction)s order by message_id
         """,
-        {"finding": finding_id, "unclear": UNCLEAR + "%", "waiting": waiting, "correction": CORRECTION},
-    )
-    return [Recipient(person, phone) for person, phone in rows]
+        {
+            "findings": sorted(findings), "unclear": UNCLEAR + "%", "waiting": waiting, "correction": CORRECTION,
+            "daily": DAILY,
+        },
+    )  # fmt: skip
+    told: dict[str, tuple[Recipient, ...]] = {}
+    for finding, person, phone, channel, roles in rows:
+        told[finding] = (*told.get(finding, ()), Recipient(person, phone, channel, tuple(roles)))
+    return told
 
 
 def hold_messages(connection: Connection, why: str) -> None:

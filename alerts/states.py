@@ -14,6 +14,7 @@ UNCLEAR = "unclear: "
 #: Roles among the signs of life: while the first is there no message leaves; the second says when a backup was restored.
 HOLD, RESTORED = "hold", "restore"
 CORRECTION = "finding.correction"
+DAILY = "digest.daily"
 STATES = (
     "held", "ready", "leased", "sent", "delivered", "undelivered", "unknown", "dead", "skipped", "gathered",
 )  # fmt: skip

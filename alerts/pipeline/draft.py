@@ -130,6 +130,10 @@ class Draft:
         """When it leaves at the earliest, on the system's clock."""
         return self.created_at if self.until is None else max(self.until, self.created_at)
 
+    def waits_for(self, reason: Reason) -> bool:
+        """Whether it waits for this reason, be it the first or a later one."""
+        return self.verdict == "hold" and (self.reason is reason or reason.value in self.detail)
+
     def skip(self, reason: Reason, **detail: Any) -> Draft:
         """Not sent. What waits for another reason is not sent either."""
         if self.skipped:

@@ -23,7 +23,7 @@ class Group:
         wait, roles = timedelta(minutes=self.settings.wait), frozenset(self.settings.roles)
         return [
             draft.hold(Reason.GROUP, draft.leaves_at + wait, Reason.GROUP)
-            if draft.roles and roles.issuperset(draft.roles)
+            if draft.roles and roles.issuperset(draft.roles) and draft.gather is None
             else draft
             for draft in drafts
         ]

@@ -32,9 +32,10 @@ def test_each_day_and_person():
     load = forecast(
         [card(1), card(2), card(3, "03-03 09:30"), card(4, "03-03 23:59", severity="notice")], CENTRE
     )
-    assert (load.total, load.per_day, load.busiest_day) == (3, 1.5, (date(2026, 3, 2), 2))
+    assert (load.total, load.per_day, load.busiest_day) == (4, 2.0, (date(2026, 3, 2), 2))
     assert [(p.day.day, p.person, p.template, p.messages) for p in load.peaks] == [
         (2, "zhang", "finding.yellow", 2),
+        (3, "zhang", "finding.notice", 1),
         (3, "zhang", "finding.yellow", 1),
     ]
 

@@ -108,7 +108,7 @@ def test_a_receipt_after_a_revocation_belongs_to_the_card_alone(desk: Desk) -> N
         ("finding.yellow", "undelivered"),
         ("finding.correction", "ready"),
     ]
-    assert outbox.told_recipients(desk.connection, "f1") == []  # the correction is on its way
+    assert outbox.told_recipients(desk.connection, ["f1"]) == {}  # the correction is on its way
 
 
 def test_a_receipt_of_another_channel_or_number_is_not_this_ones(desk: Desk) -> None:
