@@ -84,10 +84,14 @@ class Settings(KafkaSettings, NameSettings):
         30, ge=1, le=1440, description="real minutes without a receipt after which a gateway is asked"
     )
     channel_minutes: int = Field(
-        15, ge=1, le=1440, description="real minutes a channel may fail before messages go on by their next one"
+        15,
+        ge=1,
+        le=1440,
+        description="real minutes a channel may fail before messages go on by their next one",
     )
     deadman_url_file: Path | None = Field(
-        None, description="file with the address of an outside watcher that is told while the whole chain lives"
+        None,
+        description="file with the address of an outside watcher that is told while the whole chain lives",
     )
     deadman_seconds: int = Field(60, ge=10, le=3600, description="real seconds between two such pings")
     ack_secret_file: Path | None = Field(
