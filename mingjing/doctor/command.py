@@ -11,7 +11,7 @@ import psycopg
 import typer
 
 from domain.errors import MingjingError
-from mingjing.doctor import cameras, centre, database, gateway, log, machine, pictures, secrets
+from mingjing.doctor import cameras, centre, database, gateway, log, machine, messages, pictures, secrets
 from mingjing.doctor.report import STATUS, Result, fault
 from mingjing.doctor.scene import Scene
 from mingjing.settings import Settings, load_settings
@@ -26,6 +26,7 @@ CHECKS: tuple[Callable[[Scene], Iterable[Result]], ...] = (
     *pictures.CHECKS,
     *secrets.CHECKS,
     *gateway.CHECKS,
+    *messages.CHECKS,
 )
 
 

@@ -75,7 +75,6 @@ def test_a_calendar_that_ends_is_seen_before_the_new_year(patient, now, base, ex
         ({"items": [{"code": "B-9", "legal_limit": {"days": 5}, "promised_limit": {"days": 9}}]}, centre.limits, "centre.limits", "warning", "longer"),
         ({"windows": [{"id": "A01"}, {"id": "A02"}], "cameras": [camera()]}, centre.posts, "centre.posts", "warning", "A02"),
         ({"windows": [{"id": "A01", "handler": "p9"}]}, centre.centre_file, "centre.file", "fault", "no person 'p9'"),
-        ({"people": [{"id": "p1", "name": "张三"}]}, centre.people, "centre.phones", "warning", "p1"),
         ({"windows": [{"id": "A03"}]}, centre.people, "centre.responsible", "warning", "A03"),
         ({"cameras": [camera(every=12)]}, cameras.interval, "camera.interval", "fault", "c1 (12 s > 10 s)"),
         ({"cameras": [camera(every=6)]}, cameras.interval, "camera.interval", "warning", "c1 (6 s)"),
