@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dashboard import catalogue_acts, catalogue_explain, catalogue_province
-from dashboard.desk import catalogue_en, catalogue_zh
+from dashboard.desk import catalogue_en, catalogue_messages, catalogue_zh
 
 LANGUAGES = ("zh", "en")
 
@@ -451,8 +451,12 @@ EN: dict[str, str] = {
     "rule_source": "Source silent",
 }
 
-ZH |= catalogue_explain.ZH | catalogue_province.ZH | catalogue_acts.ZH | catalogue_zh.ZH
-EN |= catalogue_explain.EN | catalogue_province.EN | catalogue_acts.EN | catalogue_en.EN
+ZH |= (
+    catalogue_explain.ZH | catalogue_province.ZH | catalogue_acts.ZH | catalogue_zh.ZH | catalogue_messages.ZH
+)
+EN |= (
+    catalogue_explain.EN | catalogue_province.EN | catalogue_acts.EN | catalogue_en.EN | catalogue_messages.EN
+)
 CATALOGUES = {"zh": ZH, "en": EN}
 
 #: The few words the browser needs before, or without, the server.

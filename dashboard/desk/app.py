@@ -25,6 +25,7 @@ from dashboard.desk import (
     manual_page,
     scores_page,
     sign_in,
+    silences_page,
     spot_checks_page,
 )
 from dashboard.desk.accounts import Account
@@ -54,6 +55,7 @@ LOOKS: dict[str, Page] = {
     "/checks/plan/{id}": spot_checks_page.quality,
     "/scores": scores_page.scores,
     "/history": history_page.history,
+    "/silences": silences_page.silences,
 }
 ACTS: dict[str, Page] = {
     "/finding/{id}/act": finding_acts.act,
@@ -61,6 +63,8 @@ ACTS: dict[str, Page] = {
     "/new": manual_page.open_finding,
     "/checks/answer": spot_checks_page.answer,
     "/checks/plan": spot_checks_page.make_plan,
+    "/silences": silences_page.begin,
+    "/silences/end": silences_page.end,
 }
 
 

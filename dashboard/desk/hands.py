@@ -53,6 +53,50 @@ class MakePlan(Protocol):
         """Draws a plan of spot checks, keeps it and returns its id."""
 
 
+@dataclass(frozen=True, slots=True)
+class SilenceAsked:
+    """A silence as somebody asks for it: ``match`` by key, moments with their zone, ``days`` and ``hours`` in which it holds."""
+
+    match: Mapping[str, tuple[str, ...]]
+    reason: str
+    starts_at: datetime
+    ends_at: datetime
+    days: tuple[str, ...] = ()
+    hours: tuple[str, ...] = ()
+
+
+class Silences(Protocol):
+    """Whose messages wait, and who said so."""
+
+    def every(self, connection: Connection, centre: Centre, now: datetime) -> Sequence[Row]:
+        """The newest first: ``silence`` (number), ``state`` (held, resting, coming, over), ``match``, ``author``, ``reason``,
+        ``starts_at``, ``ends_at``, ``days``, ``hours``, ``ended_at``, ``ended_by``, ``held`` (messages it keeps)."""
+
+    def begin(
+        self,
+        connection: Connection,
+        centre: Centre,
+        asked: SilenceAsked,
+        *,
+        author: str,
+        now: datetime,
+        replaces: int | None = None,
+    ) -> int:
+        """Begins one, in the place of another perhaps; returns its number.
+
+        Raises:
+            InputError: the field before the colon cannot be so.
+            StepRefusedError: its author is a party.
+        """
+
+    def end(self, connection: Connection, centre: Centre, number: int, *, by: str, now: datetime) -> None:
+        """Ends one before its time.
+
+        Raises:
+            InputError: there is none of this number, or it is over.
+        """
+
+
 @dataclass(frozen=True)
 class Hands:
     """Everything that is handed in. What is missing leaves its part of the page out.
@@ -60,6 +104,7 @@ class Hands:
     Args:
         tell: who is told of a revoked or a manual finding, by centre.
         messages: of a finding: who was told when, and what became of it.
+        silences: see :class:`Silences`.
         scores: see :class:`Scores`.
         plan: see :class:`MakePlan`.
         quality: of a plan: ``seeing`` and ``findings``, each with precision and recall as objects.
@@ -68,10 +113,11 @@ class Hands:
 
     tell: Callable[[Centre], Tell] = lambda _centre: tell_nobody
     messages: Callable[[Connection, str], Sequence[Row]] | None = None
+    silences: Silences | None = None
     scores: Scores | None = None
     plan: MakePlan | None = None
     quality: Callable[[Connection, Centre, str], Mapping[str, Row]] | None = None
     bundle: Callable[[Connection, Centre, str, bool, datetime, str], bytes] | None = None
 
 
-__all__ = ["Hands", "MakePlan", "Row", "ScoreTable", "Scores"]
+__all__ = ["Hands", "MakePlan", "Row", "ScoreTable", "Scores", "SilenceAsked", "Silences"]

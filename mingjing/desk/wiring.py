@@ -17,6 +17,7 @@ from dashboard.desk.hands import Hands, ScoreTable
 from dashboard.desk.sessions import Sessions
 from domain.centre import Centre
 from domain.centres import Centres
+from mingjing.desk.silencing import DeskSilences
 from store.connection import Connection, open_pool
 
 if TYPE_CHECKING:
@@ -152,6 +153,7 @@ def make_desk(context: Context) -> tuple[Desk, Callable[[], None]]:
     from alerts.planner import Planner
 
     settings, links, channel = context.settings, context.links, context.channel
+    kinds = context.channel_kinds
     opened: list[ConnectionPool[Connection]] = []
     lock = threading.Lock()
 
@@ -169,12 +171,13 @@ def make_desk(context: Context) -> tuple[Desk, Callable[[], None]]:
             pool.close(timeout=1)
 
     hands = Hands(
-        tell=lambda centre: Planner(centre, links, channel=channel),
+        tell=lambda centre: Planner(centre, links, channel=channel, kinds=kinds),
         messages=messages,
         scores=ScoreShelf(context.centres),
         plan=plan,
         quality=quality,
         bundle=bundle,
+        silences=DeskSilences(),
     )
     if settings.desk_trusted_header:
         log.warning(
