@@ -20,6 +20,7 @@ from mingjing.settings import Settings
 from mingjing.watching import watch_process
 
 if TYPE_CHECKING:
+    from alerts.addresses import AddressKind
     from alerts.links import AckLinks
     from mingjing.health import Health
 
@@ -85,3 +86,10 @@ class Context:
         from mingjing.channels import channel_of
 
         return channel_of(self.settings)
+
+    @property
+    def channel_kinds(self) -> dict[str, AddressKind]:
+        """Name of each channel → what it needs to know of a person."""
+        from mingjing.channels import address_kinds
+
+        return address_kinds(self.settings)

@@ -79,7 +79,8 @@ def _of_centre(context: Context, code: str | None) -> tuple[Centre, datetime, Te
     centre = context.centres.first if code is None else context.centres.get(code)
     if centre is None:
         raise InputError(f"there is no centre {code} in the centre files")
-    return centre, context.clock.now(), Planner(centre, context.links, channel=context.channel)
+    planner = Planner(centre, context.links, channel=context.channel, kinds=context.channel_kinds)
+    return centre, context.clock.now(), planner
 
 
 @app.command("show")

@@ -199,11 +199,11 @@ def rules(context: Context) -> None:
     from streams.circuit import TURN, Circuit
     from streams.rule_loop import RuleLoop
 
-    links, channel = context.links, context.channel
+    links, channel, kinds = context.links, context.channel, context.channel_kinds
     upkeep(context).start(context.stop)
 
     def planner_of(centre: Centre) -> Planner:
-        return Planner(centre, links, channel=channel)
+        return Planner(centre, links, channel=channel, kinds=kinds)
 
     def plan_for(centre: Centre) -> Plan:
         return with_pictures(planner_of(centre), centre, context.settings)

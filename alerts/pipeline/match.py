@@ -130,12 +130,17 @@ class Match:
         person = self.centre.person_by_id.get(person_id)
         if person is None:
             return self._unsent(draft, person_id, Reason.NO_PERSON)
-        addresses = tuple(self.addresses_of(person, self._order(draft)))
+        order = self._order(draft)
+        addresses = tuple(self.addresses_of(person, order))
+        reached = {channel for channel, _ in addresses}
+        missing = [channel for channel in order if channel not in reached]
         if not addresses:
-            return self._unsent(draft, person_id, Reason.NO_PHONE)
+            return self._unsent(draft, person_id, Reason.NO_PHONE, no_address=missing)
         params = params_of(draft.news, draft.route, self.centre, self.roster, now, roles)
         plain = all(each.code in _PLAIN for each in why)
         detail: dict[str, Any] = {} if plain else {"roster": [each.to_json() for each in why]}
+        if missing:
+            detail["no_address"] = missing
         made = replace(
             draft, person=person_id, roles=roles, addresses=addresses, params=params, detail=detail
         )
