@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from starlette.responses import RedirectResponse, Response
@@ -177,7 +177,18 @@ def _acts(visit: Visit, row: Row) -> Node:
         tag("button", visit.words("desk_silence_end"), type="submit"),
         class_="line",
     )
-    return [stop, tag("a", visit.words("desk_silence_edit"), href=visit.link(PATH, edit=number) + "#new")]
+    if not _fits_form(row):
+        return stop
+    edit = tag("a", visit.words("desk_silence_edit"), href=visit.link(PATH, edit=number) + "#new")
+    return [stop, edit]
+
+
+def _fits_form(row: Row) -> bool:
+    """Whether the form can show all of it; one with several values of a kind is made and replaced on the command line."""
+    match: Mapping[str, Sequence[str]] = row["match"]
+    places = len(match.get("window", ())) + len(match.get("department", ()))
+    single = all(len(values) < 2 for key, values in match.items() if key != "case")
+    return single and places < 2 and len(row["days"]) < 2
 
 
 def match_words(visit: Visit, match: Mapping[str, Iterable[str]]) -> Node:
@@ -230,7 +241,8 @@ def recurring_words(words: Words, days: Iterable[str], hours: Iterable[str]) -> 
 
 def _form(visit: Visit, rows: Iterable[Row], written: Mapping[str, str] | None) -> Markup:
     words = visit.words
-    edited = next((row for row in rows if str(row["silence"]) == visit.query.get("edit", "")), None)
+    wanted = visit.query.get("edit", "")
+    edited = next((row for row in rows if str(row["silence"]) == wanted and _fits_form(row)), None)
     given = dict(written) if written else _fields(visit, edited)
     number = given.get("replaces", "") if written else (str(edited["silence"]) if edited is not None else "")
     centre = visit.centre
@@ -279,7 +291,7 @@ def _form(visit: Visit, rows: Iterable[Row], written: Mapping[str, str] | None) 
         tag("a", words("desk_silence_not"), href=visit.link(PATH)) if number else None,
     ]
     return section(
-        words(title),
+        tag("span", words(title), id="new"),
         tag("p", words("desk_silence_new_what"), class_="soft"),
         form(visit, PATH, *body, class_="filters wideform"),
         class_="new",

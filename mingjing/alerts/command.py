@@ -121,17 +121,17 @@ def _address(context: Context, person: Person, channel: str) -> str:
     Raises:
         InputError: there is no such channel, or the person has no address for it.
     """
-    from mingjing.channels import HTTP, LOG, read_channels
+    from alerts.addresses import address_of
+    from mingjing.channels import address_kinds
 
-    settings = context.settings
-    known = [LOG, *([HTTP] if settings.gateway_url else [])]
-    known += list(read_channels(settings.channels_file)) if settings.channels_file is not None else []
-    if channel not in known:
-        raise InputError(f"--channel: there is no channel '{channel}'; there are {', '.join(known)}")
-    address = person.addresses.get(channel) or person.phone  # TODO(alerts/addresses.py)
+    kinds = address_kinds(context.settings)
+    if channel not in kinds:
+        raise InputError(f"--channel: there is no channel '{channel}'; there are {', '.join(kinds)}")
+    address = address_of(person, channel, kinds)
     if not address:
+        wants = {"phone": "phone", "email": "email"}.get(kinds[channel], f"addresses: {{{channel}: …}}")
         raise InputError(
-            f"--to: {person.id} has no address for the channel '{channel}' (phone, email or addresses)"
+            f"--to: {person.id} has no address for the channel '{channel}' ({wants} in the centre file)"
         )
     return address
 

@@ -11,12 +11,13 @@ import psycopg
 import pytest
 
 from alerts import silences
+from alerts.silence import Wanted
 from dashboard.catalogue import EN, ZH
 from dashboard.desk.accounts import Account, write_account
 from dashboard.desk.hands import Hands
 from dashboard.desk.silences_page import DAYS
 from mingjing.desk.silencing import DeskSilences
-from tests.dashboard.desk.conftest import HASH, Browser, Still
+from tests.dashboard.desk.conftest import HALL, HASH, Browser, Still
 from tests.store.making import CENTRE
 
 pytestmark = pytest.mark.postgres
@@ -139,6 +140,16 @@ def test_a_number_that_is_none_is_refused(come: Callable[[str], Browser]) -> Non
         assert page.post("/silences/end", silence=number).status_code == 400
         page.get("/silences")
     assert page.post("/silences/end", silence=4711).status_code == 409
+
+
+def test_what_the_form_cannot_show_is_not_offered_to_be_changed(
+    come: Callable[[str], Browser], db: psycopg.Connection, clock: Still
+) -> None:
+    for windows in (("A07",), ("A07", "A08")):
+        wanted = Wanted({"window": windows}, "x", clock.at, clock.at + timedelta(hours=1))
+        made = silences.create(db, HALL, wanted, author="p4", now=clock.at)
+        page = come("inspector")
+        assert (f"edit={made.silence_id}" in page.page) is (len(windows) == 1)
 
 
 def test_it_counts_what_it_keeps(
