@@ -11,9 +11,12 @@ from tests.drills.gateway_plan import CHANNELS, Course
 
 #: Where a message in doubt may come twice, since its gateway neither knows it again nor finds it; elsewhere never.
 BLIND: Final = frozenset(("mas", "smpp"))
+_LEFT: Final = frozenset(
+    (state, reason) for state in ("dead", "unknown") for reason in ("channel_failing", "channel_off")
+)
 ENDS: Final = frozenset(("sent", "delivered", "undelivered", "unknown", "dead"))
 COLUMNS: Final = (
-    "messages", "tries", "once", "twice", "doubtful", "by query", "own fault", "delivered", "undelivered", "unknown", "sent",
+    "messages", "by next", "tries", "once", "twice", "doubtful", "by query", "own fault", "delivered", "undelivered", "unknown", "sent",
     "dead", "faults",
 )  # fmt: skip
 
@@ -106,6 +109,8 @@ def expected_states(course: Course) -> frozenset[str]:
         case "mas":
             return frozenset(("unknown" if unheard or course.word == "never" else said,))
     # A receipt in the memory of a sender that is killed is gone: the centre was told that we have it.
+    if course.word == "recants":
+        return frozenset(("unknown", "undelivered", said))
     return frozenset(("unknown",) if unheard or course.word == "never" else ("unknown", said))
 
 
@@ -124,6 +129,10 @@ def judge(
     for course in courses:
         count, row, times = counts[course.channel], by_key.get(course.key), shown.get(course.key, 0)
         count["messages"] += 1
+        if course.first is not None:
+            count["by next"] += 1
+            wrong = _wrong_first(course, by_key.get(course.first_key))
+            faults += [f"{course.first} {course.first_key}: {each}" for each in wrong]
         if row is None:
             faults.append(f"{course.key}: lost from the outbox")
             continue
@@ -141,6 +150,14 @@ def judge(
             for each in wrong
         ]
     return counts, faults
+
+
+def _wrong_first(course: Course, row: Row | None) -> Iterable[str]:
+    """What its first channel did not bring has ended there, and says why."""
+    if row is None:
+        yield "lost from the outbox"
+    elif (row.state, row.reason) not in _LEFT:
+        yield f"{row.state} ({row.reason}): it should have gone on by {course.channel}"
 
 
 def _wrong(course: Course, row: Row, times: int) -> Iterable[str]:

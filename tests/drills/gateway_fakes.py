@@ -76,7 +76,10 @@ class Http(Gateway):
         self._world = world
 
     async def _take(self, request: Request) -> Response:
-        course = self._world.by_key[json.loads(await request.body())["idempotency_key"]]
+        body = await request.body()
+        if not self._is_signed(request, body):
+            return JSONResponse({"error": "bad_signature"}, status_code=401)
+        course = self._world.by_key[json.loads(body)["idempotency_key"]]
         misdeed = self._world.next_try(course)
         if course.refused:
             self._world.refuses(course)
@@ -92,9 +95,11 @@ class Http(Gateway):
         return await misbehave("good" if misdeed == "stall" else misdeed, lambda: answer)
 
     async def _find(self, request: Request) -> Response:
+        answer = await super()._find(request)
+        if answer.status_code == 401:
+            return answer
         course = self._world.by_key[request.path_params["key"]]
         misdeed = self._world.next_ask(course)
-        answer = await super()._find(request)
         if answer.status_code == 200 and course.word != "silent":
             fate = "undelivered" if course.arrives is False else "delivered"
             answer = JSONResponse(json.loads(bytes(answer.body)) | {"status": fate})
@@ -133,7 +138,7 @@ class Aliyun(FakeAliyun):
             self._world.refuses(course)
             return JSONResponse({"Code": "isv.MOBILE_NUMBER_ILLEGAL", "Message": "no"})
         if course.word == "before" and misdeed == "good":
-            answer = self._accept(course, request, body)
+            answer = self._accept(course, request, body, told=True)
             row = self.taken[-1]
             await run_in_threadpool(self._couriers.now, lambda: self._say(course, row, "delivered"))
             return answer
@@ -144,9 +149,15 @@ class Aliyun(FakeAliyun):
         )
 
     def _accept(
-        self, course: Course, request: Request, body: bytes, again: dict[str, str] | None = None
+        self,
+        course: Course,
+        request: Request,
+        body: bytes,
+        again: dict[str, str] | None = None,
+        *,
+        told: bool = False,
     ) -> Response:
-        """``again``: by its own fault; a nonce it has seen would be refused."""
+        """``again``: by its own fault; a nonce it has seen would be refused. ``told``: its receipt is said by the caller."""
         before = len(self.taken)
         answer = self.serve(request, body) if again is None else JSONResponse(self._take_message(again))
         assert len(self.taken) == before + 1, bytes(answer.body)
@@ -154,7 +165,8 @@ class Aliyun(FakeAliyun):
         self._world.takes(course, by_itself=again is not None)
         if again is None and course.arrives is not None:
             row["SendStatus"] = 3 if course.arrives else 2
-        self._couriers.speak(course, lambda fate: self._say(course, row, fate))
+        if not told:
+            self._couriers.speak(course, lambda fate: self._say(course, row, fate))
         return answer
 
     def _say(self, course: Course, row: Mapping[str, Any], fate: str) -> bool:
@@ -183,7 +195,7 @@ class Mas(FakeMas):
             self._world.refuses(course)
             return JSONResponse({"rspcod": "IllegalMobiles", "success": False})
         if course.word == "before" and misdeed == "good":
-            answer = self._accept(course, request, body)
+            answer = self._accept(course, request, body, told=True)
             group = f"G{len(self.taken)}"
             await run_in_threadpool(self._couriers.now, lambda: self._say(group, "delivered"))
             return answer
@@ -193,11 +205,13 @@ class Mas(FakeMas):
             again=lambda: self._accept(course, request, body, by_itself=True),
         )
 
-    def _accept(self, course: Course, request: Request, body: bytes, *, by_itself: bool = False) -> Response:
+    def _accept(
+        self, course: Course, request: Request, body: bytes, *, by_itself: bool = False, told: bool = False
+    ) -> Response:
         answer = self.serve(request, body)
         group = json.loads(bytes(answer.body))["msgGroup"]
         self._world.takes(course, by_itself=by_itself)
-        if course.word != "never":
+        if not told:
             self._couriers.speak(course, lambda fate: self._say(group, fate))
         return answer
 
@@ -241,7 +255,7 @@ class Centre(FakeSmsc):
             self._world.takes(course, part)
             if misdeed == "twice":
                 self._world.takes(course, part, by_itself=True)
-            if course.word != "never" and act != "receipt first":
+            if act != "receipt first":
                 self._couriers.speak(course, lambda fate, one=one: self._say(one.id, unit, fate))  # type: ignore[misc]
         if act == "late":
             threading.Timer(SLOW, self.release).start()

@@ -37,6 +37,8 @@ _MISDEEDS: Final[Mapping[Misdeed, int]] = {
 _WORDS: Final[Mapping[Word, int]] = {
     "prompt": 60, "late": 8, "twice": 8, "before": 6, "recants": 4, "undelivered": 6, "never": 5, "silent": 3,
 }  # fmt: skip
+#: Channels that never bring a message: nobody listens; the provider refuses the account.
+HOPELESS: Final = ("dead", "barred")
 _WHEN_ASKED: Final[tuple[Misdeed, ...]] = ("500", "cut", "slow", "429")
 
 
@@ -50,6 +52,7 @@ class Course:
         refused: its number is none; every try is refused for good.
         forgets: the gateway does not know again what it has taken, unless it is asked.
         word: how it speaks of it afterwards.
+        first: a channel that is tried before, and does not bring it.
     """
 
     key: str
@@ -60,6 +63,12 @@ class Course:
     refused: bool = False
     forgets: bool = False
     word: Word = "prompt"
+    first: str | None = None
+
+    @property
+    def first_key(self) -> str:
+        """Of the message as it is written; ``key`` is that of its follower where the first channel does not bring it."""
+        return self.key if self.first is None else self.key.removesuffix(f">{self.channel}")
 
     @property
     def short(self) -> str:
@@ -93,8 +102,9 @@ def _course(rng: random.Random, number: int, channel: str, trouble: float) -> Co
     # Several messages to one number only where the gateway finds them by number: elsewhere the number is the message.
     owner = number // 40 * 8 + number % 8 if channel == "aliyun" else number
     prefix = {"aliyun": "137", "http": "139", "mas": "136", "smpp": "138"}[channel]
+    first = rng.choice(HOPELESS) if channel == "http" and rng.random() < 0.2 else None
     return Course(
-        key=f"drill:{number}:opened",
+        key=f"drill:{number}:opened" + (f">{channel}" if first else ""),
         channel=channel,
         number=f"{prefix}{owner:08d}",
         tries=tries,
@@ -102,4 +112,5 @@ def _course(rng: random.Random, number: int, channel: str, trouble: float) -> Co
         refused=rng.random() < 0.01,
         forgets=channel == "http" and rng.random() < 0.3,
         word=rng.choices(list(_WORDS), list(_WORDS.values()))[0],
+        first=first,
     )

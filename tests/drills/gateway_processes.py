@@ -32,13 +32,21 @@ from alerts.receipts_app import create_receipts_app
 from alerts.sender import Sender, SenderSettings
 from domain.clock import Clock
 from tests.drills.gateway_fakes import SECRET, TIMEOUT
+from tests.drills.gateway_plan import HOPELESS
 
 LINKS: Final = AckLinks(b"a secret for the drill only", "http://wall.example")
 LEASE: Final = 3.0
 #: As long as a gateway of the drill goes on with what nobody waits for any more.
 LINGER: Final = 0.6
 QUICK: Final = SenderSettings(
-    lease=LEASE, waits=(0.1, 0.3, 0.6), poll=0.2, heartbeat=0.5, patience=2.0, rounds=0.3, max_tries=60
+    lease=LEASE,
+    waits=(0.1, 0.3, 0.6),
+    poll=0.2,
+    heartbeat=0.5,
+    patience=2.0,
+    rounds=0.3,
+    max_tries=60,
+    channel_patience=3.0,
 )
 
 
@@ -50,7 +58,10 @@ def open_hooks(settings: Mapping[str, Any]) -> dict[str, Hook]:
     templates = {name: {"id": f"SMS_{n}", "values": ["signature"]} for n, name in enumerate(TEXTS["zh-CN"])}
     pushes = {"token_file": str(token), "id": "msgGroup", "code": "errorCode", "delivered": ["DELIVRD"]}
     wanted: dict[str, tuple[str, dict[str, Any]]] = {
-        "http": ("http_json", {"url": f"{base['http']}/messages", "query_url": f"{base['http']}/messages/{{key}}"}),
+        **{
+            name: ("http_json", {"url": f"{base[name]}/messages", "query_url": f"{base[name]}/messages/{{key}}"})
+            for name in ("http", *HOPELESS)
+        },
         "aliyun": (
             "aliyun",
             {"access_key_id": "LTAI-test", "sign_name": "明镜", "templates": templates, "endpoint": base["aliyun"],
@@ -63,10 +74,13 @@ def open_hooks(settings: Mapping[str, Any]) -> dict[str, Hook]:
              "source": "10690001", "patience": 3.0, "passing_codes": {0x08: 0.3, 0x58: 1.0}},
         ),
     }  # fmt: skip
-    own = {"http_json": {"secret": SECRET}}
+    own: dict[str, dict[str, Any]] = {
+        "http_json": {"secret": SECRET},
+        "barred": {"secret": "not ours any more"},
+    }
     own |= {kind: {"secret": SECRET, "linger": LINGER} for kind in ("aliyun", "http_map")}
     return {
-        channel: open_hook(kind, config | {"timeout": TIMEOUT} | own.get(kind, {}))
+        channel: open_hook(kind, config | {"timeout": TIMEOUT} | own.get(channel, own.get(kind, {})))
         for channel, (kind, config) in wanted.items()
     }
 

@@ -88,10 +88,10 @@ class Couriers:
             self.later(self._again, say)
 
     def speak(self, course: Course, say: Callable[[str], bool]) -> None:
-        """All receipts of a message that was taken, as its course wants it; those ``before`` are said by the caller."""
+        """All receipts of a message that was taken, as its course wants it."""
         fate = "undelivered" if course.arrives is False else "delivered"
         match course.word:
-            case "prompt" | "undelivered":
+            case "prompt" | "undelivered" | "before":
                 self.later(PROMPT, lambda: say(fate))
             case "late":
                 self.later(LATE, lambda: say(fate))

@@ -30,7 +30,7 @@ from store.embedded import EmbeddedServer
 from store.migrate import migrate
 from tests.drills.gateway_balance import Balance, Ledger, Row, judge
 from tests.drills.gateway_fakes import TOKEN
-from tests.drills.gateway_plan import Course, courses
+from tests.drills.gateway_plan import CHANNELS, Course, courses
 from tests.drills.system import free_ports
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ class Plan:
     limit: float = 900.0
 
 
-SHORT = Plan(messages=300, senders=3, every=0.7, blows=5, limit=60)
+SHORT = Plan(messages=300, senders=3, every=1.0, blows=5, limit=90)
 _PARAMS = {
     "rule": "time_limit.promised",
     "severity": "yellow",
@@ -106,6 +106,8 @@ class Scene:
         assert fakes.stdout is not None
         self.ports = json.loads(fakes.stdout.readline())
         self.control = self.ports.pop("control")
+        # Nobody listens at the one; at the other somebody does who does not know us.
+        self.ports |= {"dead": free_ports(1)[0], "barred": self.ports["http"]}
         settings = {"dsn": self.dsn, "ports": self.ports, "folder": str(self.folder), "door": self._door_port}
         self._settings.write_text(json.dumps(settings))
         self.door = self._ours("door")
@@ -188,7 +190,7 @@ class Scene:
                 )
                 self.provoked["all connections ended by the database"] += 1
             case _:
-                channel = self.rng.choice(list(self.ports))
+                channel = self.rng.choice(list(CHANNELS))
                 httpx.post(
                     f"{self.control}/down/{channel}",
                     params={"seconds": self.rng.uniform(0.5, 1.5)},
@@ -263,18 +265,15 @@ def write_messages(connection: psycopg.Connection[Any], planned: Sequence[Course
         cursor.executemany(
             """
             insert into outbox (idempotency_key, centre, person, phone, channel, template, params, next_try_at, give_up_at,
-                                created_at, why)
-            values (%s, %s, %s, %s, %s, 'finding.yellow', %s, now(), now() + interval '1 day', now(), 'test')
+                                created_at, why, fallback)
+            values (%s, %s, %s, %s, %s, 'finding.yellow', %s, now(), now() + interval '1 day', now(), 'test', %s)
             """,
             [
                 (
-                    each.key,
-                    CENTRE,
-                    f"p{number}",
-                    each.number,
-                    each.channel,
+                    each.first_key, CENTRE, f"p{number}", each.number, each.first or each.channel,
                     json.dumps(_PARAMS | {"case": f"LY-{number:05d}"}),
+                    json.dumps([[each.channel, each.number]] if each.first else []),
                 )
                 for number, each in enumerate(planned)
             ],
-        )
+        )  # fmt: skip
