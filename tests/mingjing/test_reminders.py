@@ -72,7 +72,7 @@ def overdue_case(db: Connection, deadline: str = "11-23 10:00") -> None:
 def told(db: Connection) -> list[tuple[str, str]]:
     """(step, person) of what was sent beside the cards themselves."""
     return db.execute(
-        "select params ->> 'step', person from outbox where template = 'finding.reminder' and state = 'ready'"
+        "select params ->> 'step', person from outbox where template = 'finding.reminder' and state in ('ready', 'held')"
         " order by message_id"
     ).fetchall()
 
