@@ -96,6 +96,12 @@ class NextChannel:
         ).rowcount  # fmt: skip
         if not written or gone is not None:
             return None
+        if row["template"].startswith("digest."):
+            # What was gathered in it is told in its follower now.
+            connection.execute(
+                "update outbox set digest_id = (select message_id from outbox where follows = %(id)s) where digest_id = %(id)s",
+                {"id": message_id},
+            )
         metrics.NEXT_CHANNEL.labels(channel).inc()
         notify(connection)
         return str(channel)
