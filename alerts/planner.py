@@ -117,6 +117,17 @@ class Planner:
         drafts = match.exec([draft_of(each, self.centre, now) for each in news], now)
         return self.stages(load_facts(connection, self.centre, drafts, now)).exec(drafts, now)
 
+    def traced(
+        self, connection: Connection, news: Sequence[News], now: datetime
+    ) -> Iterator[tuple[str, list[Draft]]]:
+        """The same stage by stage: name of the stage, and the drafts after it."""
+        match = self._match(Roster(self.centre, roster_events(connection, self.centre, now)))
+        drafts = match.exec([draft_of(each, self.centre, now) for each in news], now)
+        yield "match", drafts
+        for stage in self.stages(load_facts(connection, self.centre, drafts, now)).stages:
+            drafts = stage.exec(drafts, now)
+            yield type(stage).__name__.lower(), drafts
+
     def stages(self, facts: Facts) -> Pipeline:
         """Everything after the choice of people, in its order."""
         centre, settings = self.centre, self.centre.messages
