@@ -15,6 +15,9 @@ from camera_adapters.reader import Link
 
 TOGETHER = 10.0
 """Seconds within which cameras fail by one cause: reading gives up after five, and not all had their picture at once."""
+SPREADING = 60.0
+"""Seconds back from there for which a fault that spread without a pause of :data:`TOGETHER` is the same one: floor by floor, as the
+batteries of a building run out."""
 STARTING = 60.0
 """The same for cameras that never delivered: opened a few at a time, they come to their failures over a longer while."""
 STARTED = 20.0
@@ -99,8 +102,22 @@ class SiteGuard:
         able = sum(known.failed_at is None for known in self._cameras.values()) + len(failed)
         if len(failed) >= 2 and 2 * len(failed) > able:
             began = min(known.failed_at or t for camera, known in self._cameras.items() if camera in failed)
-            return self._begin("together", began, failed, t)
+            return self._begin("together", *self._spread(began, failed), t)
         return None
+
+    def _spread(self, began: float, failed: frozenset[str]) -> tuple[float, frozenset[str]]:
+        """When it really began, with the cameras that failed first: too few then to be told from faults of their own."""
+        limit = began - SPREADING
+        earlier = [
+            (known.failed_at, camera)
+            for camera, known in self._cameras.items()
+            if known.failed_at is not None and limit <= known.failed_at < began and camera not in failed
+        ]
+        for failed_at, camera in sorted(earlier, reverse=True):
+            if began - failed_at >= TOGETHER:
+                break
+            began, failed = failed_at, failed | {camera}
+        return began, failed
 
     def _just_failed(self, known: _Known, t: float) -> bool:
         within = TOGETHER if known.delivered else STARTING

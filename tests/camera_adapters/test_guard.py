@@ -116,6 +116,33 @@ def test_a_camera_that_was_broken_before_is_not_part_of_it():
     assert (len(incident.failed), incident.watched) == (9, 10)
 
 
+def test_a_fault_that_spreads_is_one_from_its_first_camera_on():
+    site = Site(60)
+    first = site.t
+    for number in range(60):  # one a second: ten of sixty are not most of them
+        site.set(1, DOWN, first=number)
+        site.seconds(1)
+    site.seconds(2)
+    assert site.guard.incidents == 1
+    incident = site.guard.incident
+    assert incident is not None
+    assert len(incident.failed) == 60
+    assert incident.began == first
+
+
+def test_what_failed_before_a_pause_is_not_part_of_what_spreads():
+    site = Site(60)
+    site.set(1, DOWN)
+    site.seconds(TOGETHER + 1)
+    for number in range(1, 60):
+        site.set(1, DOWN, first=number)
+        site.seconds(0.75)
+    incident = site.guard.incident
+    assert incident is not None
+    assert not site.guard.concerns("C00")
+    assert len(incident.failed) == 59
+
+
 def test_a_slow_start_is_none_but_starting_into_an_outage_is():
     site = Site(link=UNTRIED)
     assert site.seconds(120) == []
