@@ -41,7 +41,7 @@ SUMMARY = timedelta(seconds=15)
 #: Turns at one moment before the scenario is called endless.
 MOST_TURNS = 50
 #: How long until something that was due and could not be done is tried again.
-AGAIN = (1, 2, 5, 10, 30, 60)
+AGAIN = (1, 2, 5, 10, 30, 60, 300, 1800)
 
 
 class Died(Exception):
