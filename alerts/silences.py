@@ -21,6 +21,10 @@ from store import Connection, chain
 
 #: Name of the reason under which the outbox holds what a silence keeps; its ``detail`` names the silence.
 SILENCED = "silenced"
+#: The silence that keeps a message: as its reason, or after another one that let it go sooner.
+_KEEPS = "coalesce(case when reason = 'silenced' then detail ->> 'silence' end, detail -> 'silenced' ->> 'silence')::bigint"
+#: Reasons that, once a silence is ended, are looked at again when the message is let go, so that it may be at once.
+_LOOKED_AT_AGAIN = (SILENCED, "group", "quiet_hours")
 _COLUMNS = (
     "silence_id, centre, match, author, reason, starts_at, ends_at, recurring, created_at, ended_at, ended_by"
 )
@@ -100,9 +104,9 @@ def read(connection: Connection, centre: str, silence_id: int) -> Silence:
 def kept(connection: Connection, centre: str) -> dict[int, int]:
     """How many messages each silence keeps waiting now."""
     rows = connection.execute(
-        "select (detail ->> 'silence')::bigint, count(*) from outbox"
-        " where centre = %s and state = 'held' and reason = %s and detail ? 'silence' group by 1",
-        [centre, SILENCED],
+        f"select silence, count(*) from (select {_KEEPS} as silence from outbox where centre = %s and state = 'held') as held"
+        " where silence is not null group by 1",
+        [centre],
     )
     return dict(rows.fetchall())
 
@@ -149,9 +153,9 @@ def _end(connection: Connection, centre: Centre, silence_id: int, by: str, now: 
     if not ended:
         raise InputError(f"silence {silence_id} is over since {found.until.isoformat(timespec='seconds')}")
     waiting = connection.execute(
-        "update outbox set held_until = least(held_until, %s) where centre = %s and state = 'held' and reason = %s"
-        " and (detail ->> 'silence')::bigint = %s",
-        [now, code, SILENCED, silence_id],
+        "update outbox set held_until = least(held_until, %s)"
+        f" where centre = %s and state = 'held' and {_KEEPS} = %s and reason = any(%s)",
+        [now, code, silence_id, list(_LOOKED_AT_AGAIN)],
     ).rowcount
     connection.execute("select pg_notify('mingjing', 'outbox')")
     _chain(

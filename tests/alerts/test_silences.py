@@ -212,8 +212,15 @@ def test_what_an_ended_silence_kept_is_due_at_once(desk: Desk) -> None:
             (NOW + 2 * HOUR, json.dumps({"silence": number}), key),
         )
     assert silences.kept(desk.connection, "530502") == {one.silence_id: 1, 999: 1}
+    desk.issue(make_finding(2))
+    third = desk.rows("idempotency_key", "state <> 'held'")[0]
+    desk.connection.execute(
+        "update outbox set state = 'held', reason = 'group', held_until = %s, detail = %s where idempotency_key = %s",
+        (NOW + 2 * HOUR, json.dumps({"silenced": {"silence": one.silence_id}}), third),
+    )
+    assert silences.kept(desk.connection, "530502") == {one.silence_id: 2, 999: 1}
     silences.end(desk.connection, desk.centre, one.silence_id, by="p4", now=NOW + HOUR)
     held = dict(desk.rows("idempotency_key, held_until", "state = 'held'"))
-    assert held[mine] == NOW + HOUR
+    assert held[mine] == held[third] == NOW + HOUR
     assert held[other] == NOW + 2 * HOUR
-    assert _chain(desk)[-1][1]["held"] == 1
+    assert _chain(desk)[-1][1]["held"] == 2
