@@ -148,6 +148,10 @@ class Planner:
             self.centre, roster, self._addresses_of, (self.channel,), self.links.digest, self.correction_hold
         )
 
+    def addresses(self, person: Person) -> Sequence[Address]:
+        """Where a person is reached by what is no finding's message, in the order in which it is tried."""
+        return self._addresses_of(person, self.centre.messages.channels or (self.channel,))
+
     def _addresses_of(self, person: Person, channels: Sequence[str]) -> Sequence[Address]:
         numbers: dict[str, AddressKind] = dict.fromkeys(channels, "phone")
         return addresses_of(person, channels, numbers if self.kinds is None else self.kinds)
