@@ -93,7 +93,7 @@ class Desk:
     """What a test needs: a database with findings, a planner and senders."""
 
     def __init__(self, dsn: str) -> None:
-        self.dsn, self.clock, self.centre = dsn, FakeClock(NOW), make_centre(group=None)
+        self.dsn, self.clock, self.centre = dsn, FakeClock(NOW), make_centre(group=None, flood=None)
         self.connection: Connection = psycopg.connect(dsn, autocommit=True)
         self.planner = Planner(self.centre, LINKS, correction_hold=timedelta(0))
         self.opened: list[Sender] = []
