@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from alerts.hooks.base import Handed, Pushed, Receipt, Reply, UnclearSendError
 from alerts.messages import Outgoing
@@ -59,10 +60,12 @@ class FakeGateway:
     def _send(self, message: Outgoing, how: Answers) -> Handed:
         now = self.clock.now()
         self.tries += 1
-        if how.kind in ("down", "busy", "refuses"):
+        if how.kind in ("down", "busy", "refuses", "locked"):
             self.notes.append(Note(now, f"{self.name}: {how} to {message.to} ({message.template})"))
             retry = how.after if how.kind == "busy" else None
-            raise SendError(str(how), permanent=how.kind == "refuses", retry_after=retry)
+            permanent, locked = how.kind in ("refuses", "locked"), how.kind == "locked"
+            scope: Literal["message", "channel"] = "channel" if locked else "message"
+            raise SendError(str(how), permanent=permanent, retry_after=retry, scope=scope)
         self.heard.append(
             Heard(now, self.name, message.to, message.text, message.template, message.idempotency_key)
         )

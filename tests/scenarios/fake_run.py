@@ -14,9 +14,13 @@ import pytest
 
 from alerts.acknowledge import Acknowledged
 from alerts.acknowledge import acknowledge as take_link
+from alerts.addresses import AddressKind
+from alerts.channel_state import switch_off, switch_on
 from alerts.links import AckLinks
 from alerts.planner import Planner
 from alerts.receipt_rounds import ReceiptRounds
+from alerts.rounds.escalation import Escalation
+from alerts.rounds.release import Release
 from alerts.sender import Sender, SenderSettings
 from domain.centre import Centre
 from domain.clock import FakeClock
@@ -40,6 +44,8 @@ _LINK = re.compile(r"/ack/([A-Za-z0-9_-]+)")
 SUMMARY = timedelta(seconds=15)
 #: Turns at one moment before the scenario is called endless.
 MOST_TURNS = 50
+#: What channels that do not ring a telephone need to know of a person.
+KINDS: dict[str, AddressKind] = {"wecom": "user", "email": "email"}
 #: How long until something that was due and could not be done is tried again.
 AGAIN = (1, 2, 5, 10, 30, 60, 300, 1800)
 
@@ -90,12 +96,18 @@ class FakeRun:
     def _begin(self) -> None:
         self.loop = self._make_loop()
         self.senders = [self._make_sender(Sender) for _ in range(self.script.senders)]
-        self.rounds = ReceiptRounds(self.dsn, self.gateways, self.clock, self.senders[0].outgoing)
+        first = self.senders[0]
+        self.rounds = ReceiptRounds(self.dsn, self.gateways, self.clock, first.outgoing, follow=first.follow)
 
     def _make_loop(self) -> RuleLoop:
         self.planner = Planner(
-            self.centre, LINKS, channel=next(iter(self.gateways)), correction_hold=timedelta(0)
+            self.centre,
+            LINKS,
+            channel=next(iter(self.gateways)),
+            correction_hold=timedelta(0),
+            kinds={name: KINDS.get(name, "phone") for name in self.gateways},
         )
+        self.escalation, self.release = Escalation(self.centre, self.planner), Release(self.centre)
         return RuleLoop(self.dsn, self.centre, self.clock, plan=self.planner, remind=self.planner.remind)
 
     def _make_sender(self, kind: type[Sender]) -> Sender:
@@ -191,6 +203,9 @@ class FakeRun:
             while result.more:
                 result = self.loop.tick(self.now)
             self._looked = result.next_look
+            with self.connection.transaction():
+                self.escalation(self.connection, self.now)
+                self.release(self.connection, self.now)
             sent = self._send()
             waiting = any(
                 (at := each.next_receipt) is not None and at <= self.now for each in self.gateways.values()
@@ -317,7 +332,12 @@ class FakeRun:
         create(self.connection, self.centre, wanted, author=author, now=self.now)
 
     def _switch(self, step: Switch) -> None:
-        raise NotImplementedError(str(step))
+        if step.on:
+            assert switch_on(self.connection, step.channel, at=self.now) is not None, (
+                f"{step.channel} was not off"
+            )
+        else:
+            switch_off(self.connection, step.channel, reason="维护", by="operator", at=self.now)
 
     # -- what came of it
 

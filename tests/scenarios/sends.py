@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alerts.rounds.outlook import outlook
 from tests.scenarios.probes import Probe, World, finding_ids, person_of
 
 
@@ -9,9 +10,7 @@ def next_sends(about: str, *wanted: tuple[str, str, str]) -> Probe:
     """The next sends of a finding are these: (moment of the day, why, person), in this order, and no others."""
 
     def look(world: World) -> str | None:
-        from alerts.rounds.schedule import next_sends_of
-
-        found = next_sends_of(world.connection, world.centre, finding_ids(world, about)[0], world.now)
+        found = outlook(world.connection, world.centre, finding_ids(world, about)[0], world.now)
         said = [
             (
                 each.at.astimezone(world.centre.zone).strftime("%H:%M"),

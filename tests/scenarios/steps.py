@@ -56,7 +56,7 @@ def camera_fails(window: str) -> Seen:
 class Answers:
     """How a gateway treats messages; see the functions below. ``after``: real seconds until it says more."""
 
-    kind: Literal["ok", "mute", "undelivered", "refuses", "down", "busy", "cut", "twice", "late"]
+    kind: Literal["ok", "mute", "undelivered", "refuses", "locked", "down", "busy", "cut", "twice", "late"]
     after: float = 0.0
 
     def __str__(self) -> str:
@@ -71,6 +71,8 @@ mute = Answers("mute")
 undelivered = Answers("undelivered", 5)
 #: It refuses them for good.
 refuses = Answers("refuses")
+#: It refuses all of them for good: the account is in arrears.
+locked = Answers("locked")
 #: It cannot be reached.
 down = Answers("down")
 #: It takes them and hangs up before it says so.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.scenarios.language import Script, scenario
 from tests.scenarios.probes import held, row
-from tests.scenarios.steps import event, silence, sms
+from tests.scenarios.steps import absent, event, present, silence, sms
 
 HANDLER = {"routes": [{"id": "cards", "to": ["handler"]}]}
 
@@ -41,15 +41,27 @@ def test_a_silence_that_comes_again_on_working_days(s: Script) -> None:
     s.expect("02-23 12:30", sms(to="张三", contains="C5"))
 
 
-@scenario(day="2026-03-03", messages=HANDLER)
-def test_what_is_over_when_the_silence_ends_is_not_told(s: Script) -> None:
-    """Nothing is dropped without a word: the row says that it was over (8; table row 6)."""
+@scenario(
+    day="2026-03-03",
+    messages={"notice": ["handler"], "red": ["handler"]},
+    rules={"absence": {"notice": 10, "yellow": 120, "red": 240}},
+)
+def test_what_is_no_longer_true_when_the_silence_ends_is_not_told(s: Script) -> None:
+    """Nothing is dropped without a word: the rows say that it was over, or revoked; a card is told all the same (8; table row 6)."""
     s.at("09:00", silence({"window": ["A07"]}, until="12:00", author="赵六", reason="窗口搬迁"))
     overdue(s, "C1", "10:00")
     overdue(s, "C2", "11:00")
-    s.at("11:30", event("case.decided", case="C1", result="granted"))
-    s.expect("12:00", sms(to="张三", contains="C2"))
-    s.check("12:01", row("skipped", to="张三", about="C1", reason="over"))
+    s.at("10:30", absent("A07"))
+    s.at("10:50", present("A07"))
+    s.at("11:30", event("case.decided", case="C1", result="granted", happened="09:50"))
+    s.at("11:40", event("case.decided", case="C2", result="granted"))
+    s.expect("12:00", sms(to="张三", contains=("红牌", "C2")))
+    s.check(
+        "12:01",
+        row("skipped", to="张三", about="C1", reason="revoked"),
+        row("skipped", to="张三", about="absence.notice", reason="over"),
+    )
+    s.ignores(sms(contains="预警：A07 规划许可窗口，办件"))
 
 
 @scenario(day="2026-03-06", messages=HANDLER)
