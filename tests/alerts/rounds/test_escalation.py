@@ -143,7 +143,7 @@ def test_after_a_long_pause_everybody_gets_one_message_and_what_was_missed_is_ke
     assert team.turn(1) == Escalated()
     team.until(120)
     again = [at for at, person, template in team.told() if person == "p1" and template == "finding.again"]
-    assert again == [300, 331, 361]
+    assert again == [300, 330, 360]
 
 
 def test_two_loops_tell_nobody_twice(team: Team) -> None:

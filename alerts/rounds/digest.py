@@ -1,0 +1,236 @@
+"""The digest of the day: at one moment of the working calendar each leader hears in one message what is new, what is over and what
+nobody has answered, at the windows that are his.
+
+A digest tells of everything since the one before, so that nothing falls between two. It is made once for each person and day; also
+where nothing ran at its moment: then late, but not at night. What waited for it (``daily``) is told in it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from alerts.reasons import Reason
+from alerts.roster import OF_WINDOW, Roster
+from alerts.rounds.release import named
+from alerts.rounds.schedule import digest_moments, last_digest_moment, tells_of
+from alerts.rounds.writing import MOST_KEYS, Digest, write_digest
+from alerts.states import GIVE_UP_AFTER, notify
+from domain.centre import Centre, Person
+from domain.finding_clocks import FindingSettings, late_before
+from domain.findings import SEVERITIES
+from domain.messages import DigestSettings
+from store import Connection
+from store.digests import DayCount, day_counts, worst_of_day
+from store.roster import roster_events
+
+log = logging.getLogger(__name__)
+
+TEMPLATE = "digest.daily"
+#: Digests that one after a pause reaches back over.
+REACH_BACK = 40
+#: A digest that is later than this is of no use any more; the next one tells of everything.
+LATEST = timedelta(hours=24)
+
+#: Person → (channel, address) in the order in which they are tried.
+AddressesOf = Callable[[Person], Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Daily:
+    """The digests of one centre.
+
+    Args:
+        addresses_of: of those who get one.
+        desk: address of the desk.
+    """
+
+    centre: Centre
+    addresses_of: AddressesOf
+    desk: str = ""
+    give_up_after: timedelta = GIVE_UP_AFTER
+    #: The newest moment whose digests are known to be made, so that the table is asked once.
+    made: list[datetime] = field(default_factory=list)
+
+    def __call__(self, connection: Connection, now: datetime) -> int:
+        """Makes what is due, inside the caller's transaction; returns how many messages were written."""
+        settings = self.centre.messages.digest
+        at = None if settings is None else self._due(settings, now)
+        if settings is None or at is None:
+            return 0
+        written = self._make(connection, settings, at, now)
+        self.made[:] = [at]
+        if written:
+            notify(connection)
+        return written
+
+    def next_at(self, now: datetime) -> datetime | None:
+        """When a digest is due next; None: none is."""
+        settings, calendar = self.centre.messages.digest, self.centre.working_time
+        if settings is None:
+            return None
+        last = last_digest_moment(settings, calendar, now)
+        if last is not None and last not in self.made and now - last <= LATEST:
+            return max(now, self._awake(last, now))
+        return next(digest_moments(settings, calendar, now), None)
+
+    def _due(self, settings: DigestSettings, now: datetime) -> datetime | None:
+        at = last_digest_moment(settings, self.centre.working_time, now)
+        if at is None or at in self.made or now - at > LATEST:
+            return None
+        return at if self._awake(at, now) <= now else None
+
+    def _awake(self, at: datetime, now: datetime) -> datetime:
+        """A late one does not come at night; who wants the digest itself at night gets it then."""
+        quiet, calendar = self.centre.messages.quiet, self.centre.working_time
+        if quiet is None or quiet.until(at, calendar) > at:
+            return now
+        return quiet.until(now, calendar)
+
+    def _make(self, connection: Connection, settings: DigestSettings, at: datetime, now: datetime) -> int:
+        shares = self._shares(connection, settings, now)
+        since = self._told_until(connection, list(shares), settings, at)
+        found: dict[datetime, tuple[list[DayCount], list[dict[str, Any]]]] = {}
+        written = 0
+        for person, windows in shares.items():
+            begin = since[person]
+            if begin >= at:
+                continue  # made before
+            if begin not in found:
+                found[begin] = self._read(connection, settings, begin, at, now)
+            written += self._tell(connection, person, windows, *found[begin], begin, at, now)
+        return written
+
+    def _shares(
+        self, connection: Connection, settings: DigestSettings, now: datetime
+    ) -> dict[str, frozenset[str | None]]:
+        """The windows each person answers for, by the roster of the moment; None among them: also what is of no window."""
+        roster = Roster(self.centre, roster_events(connection, self.centre, now))
+        everything: frozenset[str | None] = frozenset((*self.centre.window_ids, None))
+        shares: dict[str, frozenset[str | None]] = {}
+        for role in settings.to:
+            if role not in OF_WINDOW:
+                for person in roster.holders(role, None, now).people:
+                    shares[person] = everything
+                continue
+            for window in self.centre.windows:
+                for person in roster.holders(role, window.id, now).people:
+                    shares[person] = shares.get(person, frozenset()) | {window.id}
+        return shares
+
+    def _told_until(
+        self, connection: Connection, people: Sequence[str], settings: DigestSettings, at: datetime
+    ) -> dict[str, datetime]:
+        """Up to when each person was told before; of those who never were, since the digest before this one."""
+        calendar = self.centre.working_time
+        moments = [at]
+        while len(moments) <= REACH_BACK:
+            before = last_digest_moment(settings, calendar, moments[-1] - timedelta(microseconds=1))
+            if before is None:
+                break
+            moments.append(before)
+        keys = {self._key(person, moment): (person, moment) for person in people for moment in moments}
+        made = connection.execute(
+            "select idempotency_key from outbox where idempotency_key = any(%s)", [list(keys)]
+        ).fetchall()
+        since = dict.fromkeys(people, moments[1] if len(moments) > 1 else at - timedelta(days=1))
+        known: dict[str, datetime] = {}
+        for (key,) in made:
+            person, moment = keys[key]
+            known[person] = max(moment, known.get(person, moment))
+        return since | known
+
+    def _read(
+        self, connection: Connection, settings: DigestSettings, since: datetime, at: datetime, now: datetime
+    ) -> tuple[list[DayCount], list[dict[str, Any]]]:
+        clocks = self.centre.findings or FindingSettings()
+        late = late_before(self.centre.working_time, clocks.answer_within, now)
+        given: dict[str, Any] = {"answered": sorted(clocks.answers_for), "late_before": late}
+        code = self.centre.centre.id
+        counts = [
+            each for each in day_counts(connection, code, since, at, **given) if tells_of(settings, each.rule)
+        ]
+        rules = sorted({each.rule for each in counts})
+        return counts, worst_of_day(connection, code, since, at, rules=rules, **given)
+
+    def _tell(
+        self,
+        connection: Connection,
+        person: str,
+        windows: frozenset[str | None],
+        counts: Sequence[DayCount],
+        worst: Sequence[dict[str, Any]],
+        since: datetime,
+        at: datetime,
+        now: datetime,
+    ) -> int:
+        mine = [each for each in counts if each.window in windows]
+        named_ones = sorted(
+            (row for row in worst if row["window_id"] in windows),
+            key=lambda row: (-SEVERITIES.index(row["severity"]), row["opened_at"], row["finding_id"]),
+        )
+        held = connection.execute(
+            "select message_id, idempotency_key from outbox where centre = %s and person = %s and state = 'held'"
+            " and reason = 'daily' order by message_id for update skip locked",
+            [self.centre.centre.id, person],
+        ).fetchall()
+        known = self.centre.person_by_id.get(person)
+        addresses = self.addresses_of(known) if known is not None else ()
+        reason = None
+        if not addresses:
+            reason = Reason.NO_PERSON if known is None else Reason.NO_PHONE
+        elif not mine and not held:
+            reason = Reason.NO_NEWS
+        digest = Digest(
+            self._key(person, at),
+            self.centre.centre.id,
+            person,
+            TEMPLATE,
+            self._params(mine, named_ones, [key for _, key in held], since, at, now),
+            addresses,
+            reason=None if reason is None else reason.value,
+            told=() if reason is not None else [number for number, _ in held],
+        )
+        number = write_digest(connection, digest, now, self.give_up_after)
+        return int(number is not None and reason is None)
+
+    def _params(
+        self,
+        counts: Sequence[DayCount],
+        worst: Sequence[dict[str, Any]],
+        told: Sequence[str],
+        since: datetime,
+        at: datetime,
+        now: datetime,
+    ) -> dict[str, Any]:
+        def local(moment: datetime) -> str:
+            return moment.astimezone(self.centre.zone).isoformat(timespec="seconds")
+
+        return {
+            "centre_name": self.centre.centre.name,
+            "counts": {
+                name: sum(each.opened for each in counts if each.severity == name) for name in SEVERITIES
+            },
+            "total": sum(each.opened for each in counts),
+            "closed": sum(each.closed for each in counts),
+            "revoked": sum(each.revoked for each in counts),
+            "unanswered": sum(each.unanswered for each in counts),
+            "overdue": sum(each.overdue for each in counts),
+            "worst": [named(row, self.centre) for row in worst[:3]],
+            "findings": [row["finding_id"] for row in worst[:3]],
+            "since": local(since),
+            "until": local(at),
+            "desk": self.desk,
+            "told": list(told)[:MOST_KEYS],
+            "written_at": local(now),
+        }
+
+    def _key(self, person: str, at: datetime) -> str:
+        """One digest for each person and day, whatever the hour: the centre file may move it."""
+        return f"{TEMPLATE}:{self.centre.centre.id}:{person}:{self.centre.working_time.local(at):%Y-%m-%d}"
+
+
+__all__ = ["LATEST", "TEMPLATE", "Daily"]
