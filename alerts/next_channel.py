@@ -46,12 +46,13 @@ on conflict do nothing
 _LEAVE = """
 with going as (
     select message_id, state = 'leased' or coalesce(last_error like %(unclear)s, false) as doubt from outbox
-    where channel = %(channel)s and fallback <> '[]' and (next_try_at <= now() or attempts > 0) and give_up_at > now()
+    where channel = %(channel)s and state in ('ready', 'leased') and fallback <> '[]'
+      and (next_try_at <= now() or attempts > 0) and give_up_at > now()
       and (state = 'ready' or (state = 'leased' and leased_until < clock_timestamp()))
       and not exists (select 1 from heartbeat where role = %(hold)s)
       and (%(for_good)s or (state = 'ready' and coalesce(last_error not like %(unclear)s, true)
                             and coalesce(first_try_at, next_try_at) <= clock_timestamp() - %(waited)s))
-    order by message_id limit %(limit)s for update skip locked)
+    order by next_try_at, message_id limit %(limit)s for update skip locked)
 update outbox o set state = case when doubt then 'unknown' else 'dead' end, reason = %(reason)s, leased_by = null,
                     leased_until = null
 from going where o.message_id = going.message_id
