@@ -25,8 +25,10 @@ TEXTS: dict[str, dict[str, str]] = {
         "digest.group": "【{signature}】{subject}监察发现{total}项：{counts}。{worst}。{desk}",
         "digest.flood": "【{signature}】{subject}通知过多，{span}的{total}项合并告知：{counts}。{worst}。{desk}",
         "digest.corrections": "【{signature}】{subject}更正：{total}项监察发现（{counts}）已撤销，无须处理。{worst}。{desk}",
-        "digest.daily": "【{signature}】{subject}监察日报：{span}新增{counts}，办结{closed}，撤销{revoked}；待反馈{unanswered}，其中逾期{overdue}。{worst}。{desk}",
+        "digest.daily": "【{signature}】{subject}监察日报：{span}新增{counts}，结束{closed}，撤销{revoked}；待反馈{unanswered}，其中逾期{overdue}。{worst}。{desk}",
         "system.test": "【{signature}】测试信息：{subject}{at}经{channel}发出。收到即为通畅，无须处理。",
+        "system.trouble": "【{signature}】系统故障：{subject}{what}，自{since}起。{act}。",
+        "system.clear": "【{signature}】系统恢复：{subject}{what}，自{since}起，现已解除（{at}）。",
     },
     "en": {
         "finding.notice": "[{signature}] {level}: {subject}: {rule}, {due}. {act}. {ack}",
@@ -41,6 +43,8 @@ TEXTS: dict[str, dict[str, str]] = {
         "digest.corrections": "[{signature}] {subject}: correction: {total} findings ({counts}) are revoked. Nothing to do. {worst}. {desk}",
         "digest.daily": "[{signature}] {subject}: day's report: new {span}: {counts}; closed {closed}, revoked {revoked}; unanswered {unanswered}, of these late {overdue}. {worst}. {desk}",
         "system.test": "[{signature}] Test from {subject}, {at}, by {channel}. If you read this it works; nothing to do.",
+        "system.trouble": "[{signature}] {subject}: trouble: {what}, since {since}. {act}.",
+        "system.clear": "[{signature}] {subject}: over: {what}; from {since} to {at}.",
     },
 }
 
@@ -168,6 +172,7 @@ PHRASES = {
         "desk": "详见{link}",
         "no_desk": "详见监察台",
         "signature": "明镜",
+        "trouble": "系统",
         "join": "，",
     },
     "en": {
@@ -200,6 +205,7 @@ PHRASES = {
         "desk": "See {link}",
         "no_desk": "See the desk",
         "signature": "Mingjing",
+        "trouble": "System",
         "join": ", ",
     },
 }

@@ -116,6 +116,8 @@ def needed(messages: MessageSettings) -> dict[str, str]:
         found["digest.flood"] = "messages.budget"
     if messages.digest is not None:
         found["digest.daily"] = "messages.digest"
+    if messages.operators:
+        found["system.trouble"] = found["system.clear"] = "messages.operators"
     return found
 
 
