@@ -145,7 +145,7 @@ class Media:
             self._container.close()
             raise
         self._interval = float(1 / (self._stream.average_rate or self._stream.guessed_rate or 25))
-        self._slices = _Slices(self._stream.codec_context.name)
+        self._slices = Slices(self._stream.codec_context.name)
         self._scaler = Scaler()
         self.broken = 0
         """Packets that could not be decoded so far."""
@@ -246,7 +246,7 @@ _TAKEN_AT_ITS_WORD = {"fpsprobesize": "0", "analyzeduration": "100000"}
 _LIVE_PROTOCOLS = "rtsp,rtsps,rtp,udp,tcp,tls,crypto,http,https,httpproxy,rtmp,rtmps"
 
 
-class _Slices:
+class Slices:
     """Notices keyframes of which whole slices were lost (UDP): decoders fill the hole and say nothing."""
 
     def __init__(self, codec: str) -> None:
@@ -260,11 +260,16 @@ class _Slices:
         """True if a keyframe has fewer slices than the keyframes of this stream have had."""
         if not self._known or not packet.is_keyframe:
             return False
-        count = sum(
-            self._first <= (part[0] >> self._shift) & self._mask <= self._last
-            for part in bytes(packet).split(b"\0\0\1")[1:]
-            if part
+        return self.fewer(
+            sum(
+                self._first <= (part[0] >> self._shift) & self._mask <= self._last
+                for part in bytes(packet).split(b"\0\0\1")[1:]
+                if part
+            )
         )
+
+    def fewer(self, count: int) -> bool:
+        """The same, of the number of slices of the next keyframe."""
         fewer = count < self._usual
         # Twice the same is how it is now: the camera may have been set up anew.
         if count == self._before or count > self._usual:

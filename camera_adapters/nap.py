@@ -20,10 +20,15 @@ _SPAN: Final = 4.0
 
 
 class Nap:
-    """Tells after each packet how long to sleep. Pure but for the clock it is given."""
+    """Tells after each packet, or each read, how long to sleep. Pure but for the clock it is given.
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
+    Args:
+        buffer: bytes that may arrive in a sleep.
+    """
+
+    def __init__(self, monotonic: Callable[[], float], buffer: int = BUFFER) -> None:
         self._monotonic = monotonic
+        self._buffer = buffer
         self._began, self._bytes = monotonic(), 0
         self._rate: float | None = None
 
@@ -33,12 +38,23 @@ class Nap:
         Args:
             size: bytes of the packet. waited: seconds until it was there.
         """
+        self._count(size)
+        return 0.0 if waited < 0.002 else self._pause()
+
+    def after_all(self, size: int) -> float:
+        """As :meth:`after`, where one read takes all that lies ready."""
+        self._count(size)
+        return self._pause()
+
+    def _count(self, size: int) -> None:
         self._bytes += size
         span = self._monotonic() - self._began
         if span >= _SPAN:
             self._rate = self._bytes / span
             self._began, self._bytes = self._monotonic(), 0
-        if self._rate is None or waited < 0.002:
+
+    def _pause(self) -> float:
+        if self._rate is None:
             return 0.0
-        pause = min(LONGEST, BUFFER / max(self._rate, 1.0))
+        pause = min(LONGEST, self._buffer / max(self._rate, 1.0))
         return pause if pause >= SHORTEST else 0.0

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+from camera_adapters.addresses import masked, scheme_of
+from camera_adapters.keyframes import Keyframes
 from camera_adapters.media import Access, Media
+from camera_adapters.rtsp import Unspoken
 from camera_adapters.source import Frame
-from camera_adapters.view import LazyFrame
+from camera_adapters.view import LazyFrame, View
 from domain.clock import Clock
+
+log = logging.getLogger(__name__)
 
 WALL_CLOCK = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 """A sender without a clock may count from when it was started (RFC 3550, 6.4.1): that says nothing of the time."""
@@ -40,23 +46,41 @@ class StreamSource:
         self._monotonic = monotonic
         self._keyframes_only = not every_frame
         self._access = access
-        self._media: Media | None = None
+        self._media: Media | Keyframes | None = None
         self._offset: float | None = None
 
     def open(self) -> None:
+        if self._keyframes_only and self._access.transport == "tcp" and scheme_of(self._address) == "rtsp":
+            try:
+                self._media = Keyframes(self._address, access=self._access)
+                return
+            except Unspoken as why:
+                log.debug("%s: left to FFmpeg: %s", masked(self._address), why)
+        self._open_any()
+
+    def _open_any(self) -> None:
         self._media = Media(
             self._address, keyframes_only=self._keyframes_only, live=True, access=self._access
         )
 
     def frames(self) -> Iterator[Frame]:
-        if self._media is None:
-            self.open()
-        assert self._media is not None
-        for view, _, keyframe, captured in self._media.views():
+        for view, _, keyframe, captured in self._views():
             now = self._clock.now()
             if captured is not None and captured >= WALL_CLOCK:
                 self._offset = captured - now.timestamp()
             yield LazyFrame(view, self._monotonic(), now, keyframe)
+
+    def _views(self) -> Iterator[tuple[View, float, bool, float | None]]:
+        if self._media is None:
+            self.open()
+        assert self._media is not None
+        try:
+            yield from self._media.views()
+        except Unspoken as why:
+            log.debug("%s: left to FFmpeg: %s", masked(self._address), why)
+            self.close()
+            self._open_any()
+            yield from self._media.views()
 
     def clock_offset(self) -> float | None:
         """Seconds the camera's clock is ahead, by its sender reports (RFC 3550); behind by what coding and the way take."""
