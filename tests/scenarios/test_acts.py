@@ -7,7 +7,11 @@ from tests.scenarios.probes import chain, chain_count, row
 from tests.scenarios.steps import acknowledge, answer, event, restart, revoke, sms
 
 CARD = {"red": ["handler", "superior"]}
-REMINDED = {"routes": [{"id": "cards", "to": ["handler", "superior"], "remind_every": 30}]}
+REMINDED = {
+    "routes": [
+        {"id": "cards", "match": {"severity": ["red"]}, "to": ["handler", "superior"], "remind_every": 30}
+    ]
+}
 
 
 def overdue(s: Script) -> None:

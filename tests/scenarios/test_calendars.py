@@ -10,7 +10,7 @@ from tests.scenarios.language import Script, scenario
 from tests.scenarios.probes import finding, held, query
 from tests.scenarios.steps import absent, centre_file, event, present, sms
 
-WORKING = {"routes": [{"id": "cards", "hours": "working", "to": ["handler"]}]}
+WORKING = {"routes": [{"id": "cards", "match": {"severity": ["red"]}, "hours": "working", "to": ["handler"]}]}
 
 
 def accept(case: str = "C1", item: str = "A-001", **data: str):  # type: ignore[no-untyped-def]

@@ -27,7 +27,17 @@ def test_an_ordinary_overdue_card(s: Script) -> None:
 @scenario(
     day="2026-03-03",
     channels=CHANNELS,
-    messages={"routes": [{"id": "cards", "to": ["handler"], "remind_every": 2, "most_reminders": 5}]},
+    messages={
+        "routes": [
+            {
+                "id": "cards",
+                "match": {"severity": ["red"]},
+                "to": ["handler"],
+                "remind_every": 2,
+                "most_reminders": 5,
+            }
+        ]
+    },
 )
 def test_an_acknowledgement_stops_the_reminders(s: Script) -> None:
     """ "Repeats come sooner than repeat_interval or never" (1), "no acknowledge" (9): the link is really clicked."""
@@ -43,7 +53,16 @@ def test_an_acknowledgement_stops_the_reminders(s: Script) -> None:
 @scenario(
     day="2026-03-03",
     channels=CHANNELS,
-    messages={"routes": [{"id": "cards", "to": ["handler", "superior"], "channels": ["sms", "voice"]}]},
+    messages={
+        "routes": [
+            {
+                "id": "cards",
+                "match": {"severity": ["red"]},
+                "to": ["handler", "superior"],
+                "channels": ["sms", "voice"],
+            }
+        ]
+    },
 )
 def test_the_next_channel(s: Script) -> None:
     """ "No second channel when the first fails" (5: AM 3359)."""

@@ -6,7 +6,7 @@ from tests.scenarios.language import Script, scenario
 from tests.scenarios.steps import event, sms
 
 INSPECTORS = {
-    "routes": [{"id": "cards", "to": ["inspectors"]}],
+    "routes": [{"id": "cards", "match": {"severity": ["red"]}, "to": ["inspectors"]}],
     "duty": [{"role": "inspectors", "person": "sun", "days": ["rest"]}],
 }
 
@@ -32,7 +32,7 @@ def test_duty_follows_the_legal_calendar(s: Script) -> None:
 
 @scenario(
     day="2026-03-03",
-    messages={"routes": [{"id": "cards", "to": ["handler"]}]},
+    messages={"routes": [{"id": "cards", "match": {"severity": ["red"]}, "to": ["handler"]}]},
     rules={"staffing": {}},
 )
 def test_a_substitute_hears_instead_of_who_is_on_leave(s: Script) -> None:

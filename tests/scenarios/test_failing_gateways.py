@@ -20,15 +20,21 @@ from tests.scenarios.steps import (
     undelivered,
 )
 
-HANDLER = {"routes": [{"id": "cards", "to": ["handler"]}]}
-SMS_THEN_VOICE = {"routes": [{"id": "cards", "to": ["handler"], "channels": ["sms", "voice"]}]}
+HANDLER = {"routes": [{"id": "cards", "match": {"severity": ["red"]}, "to": ["handler"]}]}
+SMS_THEN_VOICE = {
+    "routes": [
+        {"id": "cards", "match": {"severity": ["red"]}, "to": ["handler"], "channels": ["sms", "voice"]}
+    ]
+}
 
 
 def overdue(s: Script, case: str = "C1", deadline: str = "15:00") -> None:
     s.at("14:00", event("case.accepted", case=case, item="A-001", window="A07", legal_deadline=deadline))
 
 
-@scenario(day="2026-03-03", messages={"routes": [{"id": "cards", "to": ["leader"]}]})
+@scenario(
+    day="2026-03-03", messages={"routes": [{"id": "cards", "match": {"severity": ["red"]}, "to": ["leader"]}]}
+)
 def test_a_gateway_that_is_down_for_hours_loses_nothing(s: Script) -> None:
     """ "Message lost because the retry time is the group interval" (3: AM 2486, 5077, 282): it has a deadline of its own."""
     overdue(s)
@@ -100,6 +106,7 @@ def test_second_channel_when_the_first_refuses_for_good(s: Script) -> None:
         "routes": [
             {
                 "id": "cards",
+                "match": {"severity": ["red"]},
                 "to": ["handler"],
                 "channels": ["sms", "voice"],
                 "escalate": [{"after": 60, "to": ["superior"]}],

@@ -68,7 +68,17 @@ def test_a_gateway_that_takes_a_message_and_hangs_up(s: Script) -> None:
 
 @scenario(
     day="2026-03-03",
-    messages={"routes": [{"id": "cards", "to": ["handler"], "remind_every": 30, "most_reminders": 2}]},
+    messages={
+        "routes": [
+            {
+                "id": "cards",
+                "match": {"severity": ["red"]},
+                "to": ["handler"],
+                "remind_every": 30,
+                "most_reminders": 2,
+            }
+        ]
+    },
 )
 def test_reminders_and_acknowledgement_survive_a_restart(s: Script) -> None:
     """ "Restart loses alerts" (6): also what is still to come, and that somebody has acted."""

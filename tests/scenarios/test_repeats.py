@@ -8,7 +8,14 @@ from tests.scenarios.steps import acknowledge, answer, event, message, restart, 
 
 #: The handler is told, and again every half hour until he says that he has seen it, three times at most.
 EVERY_HALF_HOUR = [
-    {"id": "cards", "to": ["handler"], "remind_every": 30, "most_reminders": 3, "channels": ["sms"]}
+    {
+        "id": "cards",
+        "match": {"severity": ["red"]},
+        "to": ["handler"],
+        "remind_every": 30,
+        "most_reminders": 3,
+        "channels": ["sms"],
+    }
 ]
 
 
@@ -54,12 +61,18 @@ def test_the_next_sends_can_be_seen_in_advance(s: Script) -> None:
         "routes": [
             {
                 "id": "voice",
-                "match": {"window": ["A08"]},
+                "match": {"severity": ["red"], "window": ["A08"]},
                 "to": ["handler"],
                 "remind_every": 10,
                 "channels": ["voice"],
             },
-            {"id": "chat", "to": ["handler"], "remind_every": 10, "channels": ["wecom"]},
+            {
+                "id": "chat",
+                "match": {"severity": ["red"]},
+                "to": ["handler"],
+                "remind_every": 10,
+                "channels": ["wecom"],
+            },
         ]
     },
     people=[
@@ -86,7 +99,14 @@ def test_repeats_by_whatever_channel_the_route_names(s: Script) -> None:
     day="2026-03-06",  # a Friday
     messages={
         "routes": [
-            {"id": "cards", "hours": "working", "to": ["handler"], "remind_every": 60, "most_reminders": 4}
+            {
+                "id": "cards",
+                "match": {"severity": ["red"]},
+                "hours": "working",
+                "to": ["handler"],
+                "remind_every": 60,
+                "most_reminders": 4,
+            }
         ]
     },
 )
@@ -108,6 +128,7 @@ def test_repeats_in_working_hours_count_working_minutes(s: Script) -> None:
         "routes": [
             {
                 "id": "cards",
+                "match": {"severity": ["red"]},
                 "to": ["handler"],
                 "remind_every": 30,
                 "escalate": [{"after": 45, "to": ["superior"]}, {"after": 90, "to": ["leader"]}],
@@ -132,6 +153,7 @@ def test_nobody_acknowledges_and_the_next_ones_hear_of_it(s: Script) -> None:
         "routes": [
             {
                 "id": "cards",
+                "match": {"severity": ["red"]},
                 "to": ["handler"],
                 "until": "answered",
                 "escalate": [{"after": 30, "to": ["superior"]}, {"after": 60, "to": ["inspectors"]}],

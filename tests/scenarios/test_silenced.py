@@ -6,7 +6,7 @@ from tests.scenarios.language import Script, scenario
 from tests.scenarios.probes import held, row
 from tests.scenarios.steps import absent, event, present, silence, sms
 
-HANDLER = {"routes": [{"id": "cards", "to": ["handler"]}]}
+HANDLER = {"routes": [{"id": "cards", "match": {"severity": ["red"]}, "to": ["handler"]}]}
 
 
 def overdue(s: Script, case: str, deadline: str, window: str = "A07") -> None:
