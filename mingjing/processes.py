@@ -195,6 +195,7 @@ def door(context: Context) -> None:
 def rules(context: Context) -> None:
     """The rule loop: judges what is due, writes findings and their messages in one transaction. Beside it the database's upkeep."""
     from alerts.planner import Planner
+    from alerts.rounds.turn import Rounds
     from mingjing.picture_keeping import with_pictures
     from streams.circuit import TURN, Circuit
     from streams.rule_loop import RuleLoop
@@ -210,19 +211,29 @@ def rules(context: Context) -> None:
 
     if context.centres.only is not None:
         centre = context.centres.only
-        plan, remind = plan_for(centre), planner_of(centre).remind
-        loop = RuleLoop(context.dsn, centre, context.clock, plan=plan, remind=remind, turn=context.beat())
+        planner = planner_of(centre)
+        loop = RuleLoop(
+            context.dsn,
+            centre,
+            context.clock,
+            plan=plan_for(centre),
+            remind=planner.remind,
+            rounds=Rounds(centre, planner),
+            turn=context.beat(),
+        )
         loop.run(context.stop)
         return
 
     def make_loop(code: str, open_connection: Callable[[], Connection]) -> RuleLoop:
         centre = context.centres[code]
+        planner = planner_of(centre)
         return RuleLoop(
             context.dsn,
             centre,
             context.clock,
             plan=plan_for(centre),
-            remind=planner_of(centre).remind,
+            remind=planner.remind,
+            rounds=Rounds(centre, planner),
             batches=TURN,
             open_connection=open_connection,
             beats=False,

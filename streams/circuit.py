@@ -59,6 +59,8 @@ class _Centre:
     loop: Loop
     visited_at: float = float("-inf")
     well: bool = False
+    #: What the loop itself knows to be due next, such as the digest of a day, which stands in no table.
+    next_look: datetime | None = None
     rest: float = 0.0
     again_at: float = float("-inf")
 
@@ -144,7 +146,9 @@ class Circuit:
         count = len(self._centres)
         self._turn = (self._turn + 1) % count
         for each in self._centres[self._turn :] + self._centres[: self._turn]:
-            due = each.code in looks and looks[each.code] <= now
+            due = (each.code in looks and looks[each.code] <= now) or (
+                each.next_look is not None and each.next_look <= now
+            )
             if self._real() < each.again_at or not (
                 due or self._real() - each.visited_at >= VISIT_EVERY or not each.well
             ):
@@ -156,6 +160,9 @@ class Circuit:
             self._beat_at = float("-inf")  # a start, or a centre that is back: nobody waits to see it
         self._beat(now)
         waiting = [look for look in looks.values() if look > now]
+        waiting += [
+            each.next_look for each in self._centres if each.next_look is not None and each.next_look > now
+        ]
         soonest = min([*waiting, *([whole.next_look] if whole.next_look else [])], default=None)
         return replace(whole, next_look=soonest)
 
@@ -173,6 +180,7 @@ class Circuit:
                 self._open().execute("select 1")
             return TickResult(failed=1)
         each.visited_at, each.well, each.rest = self._real(), True, 0.0
+        each.next_look = result.next_look
         return result
 
     def _beat(self, now: datetime) -> None:

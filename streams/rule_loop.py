@@ -50,7 +50,18 @@ BATCHES = 10
 #: Real seconds between looks when nothing wakes the loop, and between signs of life.
 POLL = 1.0
 #: Notifications after which something may be due.
-WAKING = frozenset(("event", "window"))
+WAKING = frozenset(("event", "window", "escalation"))
+#: Real seconds for which messages to come later give way: to a backlog that may end what they are about, and to the worker that
+#: catches up after a start.
+ROUNDS_WAIT, ROUNDS_GRACE = 5.0, 60.0
+
+#: (connection, now): does what is due of messages to come later, in transactions of its own; returns when it is due next.
+Rounds = Callable[[Connection, datetime], datetime | None]
+
+
+def no_rounds(_connection: Connection, _now: datetime) -> datetime | None:
+    """Nothing comes later."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ class RuleLoop:
     Args:
         plan: writes messages into the outbox in the same transaction as the findings; called for many steps at once.
         remind: writes the messages about an answer that is late.
+        rounds: reminders, escalation, what waits, digests; asked in each tick.
         batch: rows judged in one transaction at first; it then follows the time they take.
         batches: of one kind in one tick.
         open_connection: gives the connection, also when the last one is lost; default one of the loop's own.
@@ -89,6 +101,7 @@ class RuleLoop:
         plan: Plan = no_messages,
         *,
         remind: Remind = remind_nobody,
+        rounds: Rounds = no_rounds,
         batch: int = BATCH,
         batches: int = BATCHES,
         open_connection: Callable[[], Connection] | None = None,
@@ -104,7 +117,8 @@ class RuleLoop:
         rules = rules or Rules()
         answers_for = frozenset[str]() if centre.findings is None else centre.findings.answers_for
         self._court, self._clerk = Court(centre, rules), Clerk(self._code, plan, answers_for)
-        self._remind = remind
+        self._remind, self._rounds = remind, rounds
+        self._rounds_at = float("-inf")
         self._linking = linking_of({self._code: centre}, rules.families)
         self._staffed = centre.rules.staffing is not None
         self._size, self._batches, self._beats, self._real = batch, batches, beats, real_time
@@ -207,13 +221,26 @@ class RuleLoop:
         if held != CLOCK_JUMPED:
             _, late = remind_due(connection, self._centre, now, self._remind)
             more = more or late
-        more = more or linked == "more"
+        later = self._go_rounds(connection, now, held, more)
+        more = more or linked == "more" or (later is not None and later <= now)
         self._held = held
         if self._beats and self._real() - self._beat_at >= POLL:
             heartbeat(connection, "rules", now=now, instance=self._code, detail=self.detail())
             self._beat_at = self._real()
-        next_look = judging.next_look(connection, self._code)
+        looks = [judging.next_look(connection, self._code), later]
+        next_look = min((each for each in looks if each is not None), default=None)
         return TickResult(judged, changed, failed, more, next_look, held)
+
+    def _go_rounds(
+        self, connection: Connection, now: datetime, held: str | None, more: bool
+    ) -> datetime | None:
+        """Messages that come later. Not while cases are judged that may end what they are about, but not never either."""
+        if held == CLOCK_JUMPED or (held is not None and self._held_for() < ROUNDS_GRACE):
+            return None
+        if more and self._real() - self._rounds_at < ROUNDS_WAIT:
+            return None
+        self._rounds_at = self._real()
+        return self._rounds(connection, now)
 
     def _judge_batch(self, connection: Connection, kind: Kind, now: datetime) -> tuple[list[Judged], bool]:
         """What became of one batch, and whether it was full, so that more may be due."""

@@ -51,8 +51,12 @@ class Rounds:
         Raises:
             psycopg.OperationalError, psycopg.InterfaceError: the database is away; nothing half done is left.
         """
+        ahead = self._escalation.next_at(connection)
         moments = [
-            self._part("escalation", connection, now, self._escalate),
+            ahead
+            if ahead is None or ahead > now
+            else self._part("escalation", connection, now, self._escalate),
+            # Always asked after the escalation, which may have written what waits.
             self._part("release", connection, now, self._let_go),
             self._part("digest", connection, now, self._report),
         ]
@@ -88,12 +92,18 @@ class Rounds:
         return now if done.more else _ahead(self._escalation.next_at(connection), now)
 
     def _let_go(self, connection: Connection, now: datetime) -> datetime | None:
+        ahead = self._release.next_at(connection)
+        if ahead is None or ahead > now:
+            return ahead
         with connection.transaction():
             done = self._release(connection, now)
         _note("let go", self._code, done.alone + done.digests, done)
         return now if done.more else _ahead(self._release.next_at(connection), now)
 
     def _report(self, connection: Connection, now: datetime) -> datetime | None:
+        ahead = self._daily.next_at(now)
+        if ahead is None or ahead > now:
+            return ahead
         with connection.transaction():
             written = self._daily(connection, now)
         _note("digests of the day", self._code, written, written)
