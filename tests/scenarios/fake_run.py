@@ -300,9 +300,7 @@ class FakeRun:
             next(iter(self.gateways.values())).reply(person.phone, "收到")
         else:
             words = {"acknowledge": "", "answer": act.text, "revoke": act.text}[act.step]
-            take_step(
-                self.connection, self.centre, ids[0], act.step, person=person.id, now=self.now, text=words
-            )
+            self._desk(act, ids[0], person.id, words)
 
     def _desk(self, act: Act, finding: str, person: str, words: str) -> None:
         at, tell = self.now, self.planner

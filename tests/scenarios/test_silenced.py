@@ -21,7 +21,7 @@ def test_a_silence_that_comes_again_on_working_days(s: Script) -> None:
         "09:00",
         silence(
             {"window": "A07"},
-            until="03-31 18:00",
+            until="03-12 18:00",
             author="赵六",
             reason="午间系统批处理",
             recurring={"days": ["working"], "hours": ["12:00-13:30"]},
