@@ -38,6 +38,7 @@ class Budget:
                 one.add((number, day, each.gather))
             used[number, day] = used.get((number, day), 0) + (1 if each.gather else each.number)
         told: set[tuple[str, str, str]] = set()
+        next_digest: dict[datetime, datetime] = {}
         decided = list(drafts)
         for place, draft in in_turn(drafts):
             number = number_of(draft.phone)
@@ -51,7 +52,8 @@ class Budget:
             sent = used.get((number, day), 0)
             kept = 0 if draft.finding.severity == "red" else settings.keep_for_red
             if sent >= settings.per_day - kept:
-                until = self._next_digest(draft.leaves_at)
+                at = draft.leaves_at
+                until = next_digest.get(at) or next_digest.setdefault(at, self._next_digest(at))
                 decided[place] = draft.hold(Reason.BUDGET, until, Reason.BUDGET, sent=sent)
                 continue
             if draft.gather is not None:

@@ -95,8 +95,7 @@ class Draft:
 
     @property
     def key(self) -> str:
-        """The idempotency key: finding, person and step. A gateway sees the same one at every try."""
-        return f"{self.finding.finding_id}:{self.person}:{self.news.step}"
+        return key_of(self.news, self.person)
 
     @property
     def channel(self) -> str:
@@ -157,4 +156,9 @@ class Draft:
         return replace(self, verdict="hold", reason=reason, until=until, gather=gather, detail=detail)
 
 
-__all__ = ["NOBODY", "Address", "Draft", "News", "Recipient"]
+def key_of(news: News, person: str) -> str:
+    """The idempotency key: finding, person and step. A gateway sees the same one at every try."""
+    return f"{news.finding.finding_id}:{person}:{news.step}"
+
+
+__all__ = ["NOBODY", "Address", "Draft", "News", "Recipient", "key_of"]

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from alerts.matcher import route_of
-from alerts.pipeline.draft import NOBODY, Address, Draft, News, Recipient
+from alerts.pipeline.draft import NOBODY, Address, Draft, News, Recipient, key_of
 from alerts.pipeline.params import params_of, template_of
 from alerts.reasons import Reason, Why
 from alerts.roster import Grounds, Roster
@@ -120,13 +120,16 @@ class Match:
                 code = _AWAY.get(why[-1].code) if why else None
                 if code is not None:
                     away.setdefault(person, (code, why))
+        if held:
+            params = params_of(draft.news, draft.route, self.centre, self.roster, now)
+            draft = replace(draft, params=params)
         for person, by in held.items():
-            yield self._to(draft, person, tuple(by), grounds[person], now)
+            yield self._to(draft, person, tuple(by), grounds[person])
         for person, (reason, why) in away.items():
             if person not in held:
                 yield self._unsent(draft, person, reason, roster=[each.to_json() for each in why])
 
-    def _to(self, draft: Draft, person_id: str, roles: tuple[str, ...], why: Grounds, now: datetime) -> Draft:
+    def _to(self, draft: Draft, person_id: str, roles: tuple[str, ...], why: Grounds) -> Draft:
         person = self.centre.person_by_id.get(person_id)
         if person is None:
             return self._unsent(draft, person_id, Reason.NO_PERSON)
@@ -136,20 +139,22 @@ class Match:
         missing = [channel for channel in order if channel not in reached]
         if not addresses:
             return self._unsent(draft, person_id, Reason.NO_PHONE, no_address=missing)
-        params = params_of(draft.news, draft.route, self.centre, self.roster, now, roles)
         plain = all(each.code in _PLAIN for each in why)
         detail: dict[str, Any] = {} if plain else {"roster": [each.to_json() for each in why]}
         if missing:
             detail["no_address"] = missing
-        made = replace(
-            draft, person=person_id, roles=roles, addresses=addresses, params=params, detail=detail
-        )
         late = draft.news.late
         # Where a finding was acknowledged, and now the answer is late, there is nothing to acknowledge.
-        return made if late is not None and late.step != "acknowledge" else self._with_link(made)
-
-    def _with_link(self, draft: Draft) -> Draft:
-        return replace(draft, ack_digest=self.digest(draft.key))
+        link = late is None or late.step == "acknowledge"
+        return replace(
+            draft,
+            person=person_id,
+            roles=roles,
+            addresses=addresses,
+            params={**draft.params, "roles": list(roles)},
+            detail=detail,
+            ack_digest=self.digest(key_of(draft.news, person_id)) if link else None,
+        )
 
     def _unsent(self, draft: Draft, person: str, reason: Reason, **detail: Any) -> Draft:
         return replace(draft, person=person).skip(reason, **detail)

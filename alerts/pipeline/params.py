@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,9 +31,7 @@ def template_of(news: News) -> str:
     return again.get(news.why, f"finding.{news.finding.severity}")
 
 
-def params_of(
-    news: News, route: Route, centre: Centre, roster: Roster, now: datetime, roles: Sequence[str] = ()
-) -> dict[str, Any]:
+def params_of(news: News, route: Route, centre: Centre, roster: Roster, now: datetime) -> dict[str, Any]:
     """Facts only, and only those a message shows: no ``explain``, which may hold more than a phone should."""
     finding, zone = news.finding, centre.zone
     window = centre.window_by_id.get(finding.window or "")
@@ -49,7 +46,6 @@ def params_of(
         "window_name": window.name if window else None,
         "case": finding.case,
         "who": who_acts(news, centre, roster, now),
-        "roles": list(roles) or None,
         "centre_name": centre.centre.name,
         "provisional": finding.provisional or None,
         "late": news.late.step if news.late is not None else None,
