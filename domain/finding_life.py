@@ -112,11 +112,12 @@ def live(acts: Iterable[Act]) -> Life:
 
 
 def roles_of(centre: Centre, window: str | None, person: str) -> frozenset[Role]:
-    """What a person is to a finding at a window."""
+    """What a person is to a finding at a window, as the centre file has it: the B-post has the powers of its A-post."""
     found: set[Role] = set()
     place = centre.window_by_id.get(window or "")
     if place is not None:
-        if person == place.handler or person in place.staff:
+        posts = {each for post in place.ab_posts or () for each in (post.a, post.b)}
+        if person == place.handler or person in place.staff or person in posts:
             found.add("handler")
         if person == place.superior:
             found.add("superior")

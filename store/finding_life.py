@@ -34,6 +34,7 @@ from store.findings import Change, Said, as_entries, to_json, write_said
 from store.reading import FindingRow
 from store.reading import finding as read_finding
 from store.reminders import mark_for_reminding
+from store.roster import roles_at
 
 MANUAL = "manual."
 
@@ -155,8 +156,9 @@ def take_step(
         connection.execute("select 1 from finding where finding_id = %s for update", [finding])
         before = read_life(connection, centre, finding)
         row = before.finding
+        roles = roles_at(connection, centre, row.window, person, now)
         request = Request(
-            step, person, roles_of(centre, row.window, person), now, text, saw, cast("FindingState", row.state),
+            step, person, frozenset(roles), now, text, saw, cast("FindingState", row.state),
             before.is_manual, before.appeal_until,
         )  # fmt: skip
         state = take(before.life, request)
@@ -167,6 +169,9 @@ def take_step(
             "was": before.life.state,
             "roles": sorted(request.roles),
         }
+        acting = {role: [step.to_json() for step in why] for role, why in roles.items() if why}
+        if acting:
+            detail["acting"] = acting  # in whose place, and by which event
         if awaited is not None and awaited.due_at is not None:
             detail |= {"due_at": awaited.due_at.isoformat(), "late": awaited.is_late(now)}
         connection.execute(

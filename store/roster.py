@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from domain import cover, leave
 from domain.centre import Centre
 from domain.events import Event
+from domain.finding_life import Role, roles_of
+from domain.roster import Grounds, Roster
 from store.connection import Connection
 from store.judging import COLUMNS, EARLIEST_ARRIVAL
 
@@ -50,4 +53,20 @@ def roster_events(connection: Connection, centre: Centre, now: datetime) -> list
     return [Event(*values) for _, *values in rows]
 
 
-__all__ = ["LONGEST_LEAVE", "roster_events"]
+def roles_at(
+    connection: Connection, centre: Centre, window: str | None, person: str, now: datetime
+) -> Mapping[Role, Grounds]:
+    """What a person is to a finding at a window at this moment, and why: see :meth:`domain.roster.Roster.roles_of`."""
+    if window is None or not person:
+        return dict.fromkeys(roles_of(centre, window, person), ())
+    return Roster(centre, roster_events(connection, centre, now)).roles_of(person, window, now)
+
+
+def windows_at(connection: Connection, centre: Centre, person: str, now: datetime) -> frozenset[str]:
+    """Windows whose findings concern a person at this moment: see :meth:`domain.roster.Roster.windows_of`."""
+    if not person:
+        return frozenset()
+    return Roster(centre, roster_events(connection, centre, now)).windows_of(person, now)
+
+
+__all__ = ["LONGEST_LEAVE", "roles_at", "roster_events", "windows_at"]

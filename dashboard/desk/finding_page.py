@@ -17,12 +17,13 @@ from dashboard.desk.visit import Visit
 from dashboard.explaining import day_rows, explain_facts, moment_words
 from domain.chain import Row as ChainRow
 from domain.errors import InputError, StepRefusedError, StoreError
-from domain.finding_life import STEPS, Act, LifeStep, Request, roles_of, take
+from domain.finding_life import STEPS, UNIT, Act, LifeStep, Request, Role, take
 from domain.findings import FindingState
 from store.connection import Connection
 from store.finding_life import FindingLife, read_life
 from store.looks import keep_look, rows_about
 from store.pictures import look, pictures_of
+from store.roster import roles_at
 
 #: In the order of a life.
 ORDER: tuple[LifeStep, ...] = ("acknowledge", "answer", "appeal", "uphold", "rectify", "close", "revoke")
@@ -38,14 +39,22 @@ def read_seen(visit: Visit, connection: Connection, finding: str) -> FindingLife
     except StoreError:
         return None
     staff = found.finding.explain.get("staff") if found.finding.case is None else None
-    return found if visit.may_see(found.finding.window, staff) else None
+    window = found.finding.window
+    # Who stands in today for the handler of a window that is not his own was told of it, and has to see it.
+    seen = visit.may_see(window, staff) or bool(UNIT & roles_now(visit, connection, window))
+    return found if seen else None
 
 
-def possible(visit: Visit, found: FindingLife) -> list[LifeStep]:
+def roles_now(visit: Visit, connection: Connection, window: str | None) -> frozenset[Role]:
+    """What this account's person is to a finding at a window at this moment."""
+    return frozenset(roles_at(connection, visit.centre, window, visit.account.person, visit.now))
+
+
+def possible(visit: Visit, connection: Connection, found: FindingLife) -> list[LifeStep]:
     """The steps that this account may take now; asked of the rules of a life, so that no button promises what is refused."""
     steps: list[LifeStep] = []
     person = visit.account.person
-    roles = roles_of(visit.centre, found.finding.window, person)
+    roles = roles_now(visit, connection, found.finding.window)
     for step in ORDER:
         if not (visit.account.may(step) and roles & STEPS[step].roles & visit.account.parts):
             continue
@@ -110,7 +119,7 @@ def show(
         facts(_facts(visit, found)),
         _days(visit, row.explain),
     ]
-    side = [_standing(visit, found), _buttons(visit, found, written), _downloads(visit, found)]
+    side = [_standing(visit, found), _buttons(visit, connection, found, written), _downloads(visit, found)]
     return frame(
         visit,
         f"{rule_words(row.rule, words)} · {row.case or visit.window_name(row.window) or row.subject}",
@@ -211,9 +220,11 @@ def _standing(visit: Visit, found: FindingLife) -> Markup:
     )
 
 
-def _buttons(visit: Visit, found: FindingLife, written: tuple[str, str]) -> Markup | None:
+def _buttons(
+    visit: Visit, connection: Connection, found: FindingLife, written: tuple[str, str]
+) -> Markup | None:
     words, code = visit.words, found.finding.finding_id
-    steps = possible(visit, found)
+    steps = possible(visit, connection, found)
     if not steps:
         text = words("desk_looks_only") if not visit.account.parts else words("desk_no_step")
         return section(words("desk_act"), tag("p", text, class_="soft"), class_="acts")

@@ -23,6 +23,7 @@ from domain.rule_names import NAMES
 from store.connection import Connection
 from store.finding_life import FindingLife
 from store.finding_list import Place, Waiting, Wanted, count_waiting, read_page
+from store.roster import windows_at
 
 #: Findings on a page.
 ROWS = 50
@@ -40,7 +41,7 @@ def findings(visit: Visit, connection: Connection) -> Response:
     """``/``."""
     query, words = visit.query, visit.words
     view = chosen(query, "view", VIEWS, "pending")
-    basis = _concerned(visit)
+    basis = _concerned(visit, connection)
     settings = visit.centre.findings or FindingSettings()
     border = late_before(visit.centre.working_time, settings.answer_within, visit.now)
     # A notice is a reminder and asks for no answer: it stands among all, and in no list of what is to be done.
@@ -88,11 +89,12 @@ def _order(query: Mapping[str, str], view: str) -> str:
     return chosen(query, "order", ("newest", "oldest"), "newest" if view == "all" else "oldest")
 
 
-def _concerned(visit: Visit) -> Wanted:
+def _concerned(visit: Visit, connection: Connection) -> Wanted:
     """What this account may see at all."""
     if visit.account.sees_all:
         return Wanted()
-    return Wanted(windows=sorted(visit.own_windows), staff=visit.account.person or None)
+    windows = windows_at(connection, visit.centre, visit.account.person, visit.now)
+    return Wanted(windows=sorted(windows), staff=visit.account.person or None)
 
 
 def _wanted(visit: Visit, basis: Wanted) -> Wanted:

@@ -365,3 +365,28 @@ def test_a_role_that_somebody_holds_always_reaches_somebody(away, covers, role) 
     assert found.people
     assert not set(found.people) & set(found.why_not)
     assert set(found.why) == set(found.people)
+
+
+# -- powers --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("person", "facts", "window", "roles"),
+    [
+        ("a", [], {}, {"handler"}),
+        ("a", [leave("a", "n")], {}, {"handler"}),  # what is his stays his
+        ("n", [leave("a", "n")], {}, {"handler"}),
+        ("n", [leave("a", "n", last="2026-03-02")], {}, set()),
+        ("n", [leave("h", "n")], {}, {"superior"}),
+        ("n", [cover("n")], {}, {"handler"}),
+        ("b", [], AB, {"handler"}),  # the B-post has the powers of its A-post
+        ("h", [A_AWAY], {}, {"superior"}),  # told in his place; that makes him no handler
+        ("j1", [leave("a"), leave("h"), leave("l")], {}, {"inspector"}),
+        ("n", [leave("j1", "n")], {}, set()),  # nobody becomes an inspector by standing in for one
+        ("j1", [leave("a", "j1")], {}, {"handler", "inspector"}),  # a party now, who decides nothing here
+    ],
+)  # fmt: skip
+def test_who_stands_in_has_the_powers(person, facts, window, roles) -> None:
+    roster = Roster(make_centre(window), facts)
+    assert set(roster.roles_of(person, "A07", NOW)) == roles
+    assert ("A07" in roster.windows_of(person, NOW)) == bool(roles - {"inspector"})

@@ -9,8 +9,9 @@ from domain.chain import Checker
 from domain.finding_clocks import deadline, late_before
 from store import chain
 from store.finding_life import read_life, take_step
+from store.ingest import write_events
 from tests.dashboard.desk.conftest import HALL, found, write
-from tests.store.making import CENTRE, at
+from tests.store.making import CENTRE, MORNING, at, event
 
 pytestmark = pytest.mark.postgres
 
@@ -116,6 +117,30 @@ def test_a_windows_people_see_what_concerns_them(visit, db):
     assert browser.post("/finding/f2/act", step="answer", saw=1, text="x").status_code == 404
     for path in ("/scores", "/history", "/checks", "/new"):
         assert browser.get(path).status_code == 403
+
+
+def test_a_substitute_sees_and_answers_in_place_of_who_is_on_leave(visit, db, clock):
+    """AB岗: who stands in has full powers, as long as the leave lasts and no longer."""
+    write(db, found(1))
+    browser = visit("window8")
+    assert listed(browser.get("/").text) == []
+    day = f"{MORNING.astimezone(HALL.zone):%Y-%m-%d}"
+    leave = event(
+        "leave.granted", 0, "L1", None, staff="p1", data={"from": day, "to": day, "substitute": "p6"}
+    )
+    write_events(db, [leave], centre=CENTRE, now=at(0))
+    assert listed(browser.get("/").text) == ["f1"]
+    assert browser.get("/finding/f1").status_code == 200
+    assert browser.steps == {"acknowledge", "answer", "appeal"}
+    assert browser.post("/finding/f1/act", step="answer", saw=browser.saw, text="已督促").status_code == 303
+    act = read_life(db, HALL, "f1").life.acts[-1]
+    assert (act.step, act.person, act.detail["roles"]) == ("answered", "p6", ["handler"])
+    # In whose place stands in the act, and so in the chain.
+    assert [step["code"] for step in act.detail["acting"]["handler"]] == ["role", "substitute"]
+    assert act.detail["acting"]["handler"][1]["event"] == "L1"
+    clock.later(days=1)
+    assert browser.get("/finding/f1").status_code == 404
+    assert listed(browser.get("/").text) == []
 
 
 def test_what_a_text_smuggles_in_is_text(visit, db):
