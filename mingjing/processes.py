@@ -202,6 +202,7 @@ def rules(context: Context) -> None:
 
     links, channel, kinds = context.links, context.channel, context.channel_kinds
     upkeep(context).start(context.stop)
+    watch_messages(context)
 
     def planner_of(centre: Centre) -> Planner:
         return Planner(centre, links, channel=channel, kinds=kinds)
@@ -290,10 +291,39 @@ def sender(context: Context) -> None:
         context.dsn, hooks, context.clock, service.outgoing, every=settings.rounds, follow=service.follow
     )
     rounds.start(context.stop)
+    watch_messages(context)
+    dead_mans_switch(context)
     try:
         service.run(context.stop)
     finally:
         service.close()
+
+
+def watch_messages(context: Context) -> None:
+    """Operators hear of trouble with the messages. Beside the rule loop and beside the sender: each sees whether the other lives."""
+    from alerts.self_watch import SelfWatch
+
+    SelfWatch(
+        context.dsn,
+        lambda: list(context.centres.values()),
+        context.clock,
+        kinds=context.channel_kinds,
+        default=context.channel,
+    ).start(context.stop)
+
+
+def dead_mans_switch(context: Context) -> None:
+    """An outside watcher, where one is named, hears from us while the whole chain lives."""
+    from prometheus_client import REGISTRY
+
+    from alerts.dead_man import DeadMan, load_url
+
+    file = context.settings.deadman_url_file
+    if file is None:
+        return
+    switch = DeadMan(context.dsn, load_url(file), every=context.settings.deadman_seconds)
+    REGISTRY.register(switch)  # type: ignore[arg-type]
+    switch.start(context.stop)
 
 
 def wall(context: Context) -> None:
