@@ -21,6 +21,7 @@ from mingjing.database import database_address as database_address
 from mingjing.database import migrate_database as migrate_database
 from mingjing.database import open_database as open_database
 from mingjing.logs import set_up_logs
+from mingjing.message_watch import watch_from_outside, watch_messages
 from mingjing.settings import Settings
 from mingjing.spawning import watch_parent
 
@@ -292,38 +293,11 @@ def sender(context: Context) -> None:
     )
     rounds.start(context.stop)
     watch_messages(context)
-    dead_mans_switch(context)
+    watch_from_outside(context)
     try:
         service.run(context.stop)
     finally:
         service.close()
-
-
-def watch_messages(context: Context) -> None:
-    """Operators hear of trouble with the messages. Beside the rule loop and beside the sender: each sees whether the other lives."""
-    from alerts.self_watch import SelfWatch
-
-    SelfWatch(
-        context.dsn,
-        lambda: list(context.centres.values()),
-        context.clock,
-        kinds=context.channel_kinds,
-        default=context.channel,
-    ).start(context.stop)
-
-
-def dead_mans_switch(context: Context) -> None:
-    """An outside watcher, where one is named, hears from us while the whole chain lives."""
-    from prometheus_client import REGISTRY
-
-    from alerts.dead_man import DeadMan, load_url
-
-    file = context.settings.deadman_url_file
-    if file is None:
-        return
-    switch = DeadMan(context.dsn, load_url(file), every=context.settings.deadman_seconds)
-    REGISTRY.register(switch)  # type: ignore[arg-type]
-    switch.start(context.stop)
 
 
 def wall(context: Context) -> None:
