@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from domain.errors import InputError
+from mingjing.alerts.switching import app as channels_app
 
 if TYPE_CHECKING:
     from alerts.hooks.base import Hook
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from mingjing.alerts.trying import Test
     from mingjing.context import Context
 
+LangOption = Annotated[str, typer.Option("--lang", help="zh, en")]
 app = typer.Typer(
     help="通知 · Whether messages arrive, why they were sent or not, and which come next.",
     rich_markup_mode=None,
@@ -27,12 +30,7 @@ CentreOption = Annotated[
     str | None, typer.Option(help="中心编号 · id of the centre, where there are several", show_default=False)
 ]
 
-
-@app.callback()
-def group() -> None:
-    """A group even with one command."""
-
-
+LANGUAGES = {"zh": "zh-CN", "en": "en"}
 #: Exit status of `test` when nobody knows within the time whether it has arrived, and when it has not.
 UNKNOWN, FAILED = 3, 1
 STATES = {
@@ -59,6 +57,7 @@ def try_command(
 
     Exit status 0: it has arrived, or was handed over on a channel that confirms nothing; 3: nobody knows yet; 1: it has not.
     """
+    from alerts.channel_state import list_off
     from mingjing.alerts.trying import Post, run_test
     from mingjing.channels import open_channels
     from mingjing.context import Context
@@ -81,8 +80,10 @@ def try_command(
     test: Test | None = None
     with open_database(context.settings) as connection:
         connection.autocommit = True
+        off = {each.channel: each.error or each.reason for each in list_off(connection)}
         post = Post(connection, context.dsn, context.clock, context.links, hook)
-        for change in run_test(post, place, to, name, address, seconds=wait):
+        words = f"the channel is off: {off[name]}" if name in off else ""
+        for change in run_test(post, place, to, name, address, seconds=wait, off=words):
             if test is None:
                 _head(change, person)
             test = change
@@ -95,6 +96,54 @@ def try_command(
         raise typer.Exit(UNKNOWN)
     if not test.arrived:
         raise typer.Exit(FAILED)
+
+
+@app.command("explain")
+def explain_command(
+    finding: Annotated[str, typer.Argument(metavar="FINDING", help="监察发现编号 · finding_id")],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON 输出 · one JSON object")] = False,
+    data: DataOption = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="查阅人，缺省为登录用户 · who looks; default: the login name", show_default=False),
+    ] = None,
+    lang: LangOption = "zh",
+) -> None:
+    """说明 · Why this person, this channel, this moment; why not others; and the next five sends. The look is kept."""
+    from mingjing.alerts.explaining import explain_json, explain_lines, read_explained
+
+    language = _language(lang)
+    explained, centre, now = read_explained(data, finding, by)
+    if as_json:
+        typer.echo(explain_json(explained, centre))
+        return
+    for line in explain_lines(explained, centre, now, language):
+        typer.echo(line)
+
+
+@app.command("next")
+def next_command(
+    person: Annotated[
+        str | None, typer.Option(help="只看该收件人 · only to this person", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    centre: CentreOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON 输出 · one JSON object a line")] = False,
+    data: DataOption = None,
+    lang: LangOption = "zh",
+) -> None:
+    """接下来 · The next sends of the whole centre, soonest first, unless somebody acts."""
+    from mingjing.alerts.explaining import coming_rows
+
+    language = _language(lang)
+    for row, line in coming_rows(data, centre, person, limit, language):
+        typer.echo(json.dumps(row, ensure_ascii=False) if as_json else line)
+
+
+def _language(lang: str) -> str:
+    if lang not in LANGUAGES:
+        raise InputError(f"--lang: expected zh or en, not '{lang}'")
+    return LANGUAGES[lang]
 
 
 def _centre_of(context: Context, code: str | None, person: str) -> Centre:
@@ -153,5 +202,7 @@ def _line(test: Test, centre: Centre) -> str:
     local = at.astimezone(centre.zone)
     return f"{local:%H:%M:%S}  {test.seconds:6.1f} s  {STATES.get(test.state, test.state)}{more}  {said}".rstrip()
 
+
+app.add_typer(channels_app, name="channels")
 
 __all__ = ["app"]

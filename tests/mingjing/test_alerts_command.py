@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from alerts.hooks.http_json.gateway import Behaviour
 from alerts.links import AckLinks
 from alerts.messages import Outgoing
 from alerts.outbox import hold_messages
+from alerts.planner import Planner
 from alerts.sender import Sender, SenderSettings
 from domain.centre import Centre
 from domain.clock import FakeClock
@@ -42,6 +44,15 @@ def one_database(postgres: str, _template: str | None) -> Iterator[str]:
     yield from _database(postgres, _template or "template0")
 
 
+@pytest.fixture(autouse=True)
+def _emptied(one_database: str) -> Iterator[None]:
+    yield
+    with psycopg.connect(one_database) as connection:
+        connection.execute(
+            "delete from receipt; delete from outbox; delete from heartbeat; delete from escalation; delete from channel_state"
+        )
+
+
 @pytest.fixture
 def gateway() -> Iterator[FakeGateway]:
     with FakeGateway() as made:
@@ -51,7 +62,7 @@ def gateway() -> Iterator[FakeGateway]:
 @pytest.fixture
 def called(
     one_database: str, gateway: FakeGateway, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., Result]]:
+) -> Callable[..., Result]:
     (tmp_path / "centre.yaml").write_text(CENTRE, "utf-8")
     (tmp_path / "secret").write_text(gateway.secret.decode())
     for name, value in {
@@ -62,9 +73,7 @@ def called(
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(trying, "LOOK", 0.02)
     monkeypatch.setattr(trying, "ASK", 0.02)
-    yield lambda *words: CliRunner().invoke(command.app, list(words))
-    with psycopg.connect(one_database) as connection:
-        connection.execute("delete from outbox; delete from heartbeat")
+    return lambda *words: CliRunner().invoke(command.app, list(words))
 
 
 def test_without_a_sender_the_command_sends_this_one_message_itself(
@@ -196,3 +205,79 @@ def _states(post: trying.Post, place: Centre) -> list[trying.Test]:
 def test_addresses_are_masked() -> None:
     assert trying.masked("13800000001") == "138****0001"
     assert trying.masked("zhang@example.com") == "z***@example.com"
+
+
+# ---- why, what comes, and the channels
+
+
+@pytest.fixture
+def written(one_database: str) -> None:
+    """A red finding whose messages wait in the outbox."""
+    from tests.alerts.conftest import LINKS, make_finding, save_finding
+
+    place = read_text(CENTRE)
+    finding = make_finding(1, rule="time_limit.legal", severity="red", opened_at=NOW)
+    with psycopg.connect(one_database, autocommit=True) as connection, connection.transaction():
+        save_finding(connection, finding)
+        Planner(place, LINKS)(connection, [(finding, "opened")], NOW)
+
+
+def read_text(text: str) -> Centre:
+    import yaml
+
+    return Centre.model_validate(yaml.safe_load(text))
+
+
+@pytest.mark.usefixtures("written")
+def test_explain_in_words_and_as_json(called: Callable[..., Result], one_database: str) -> None:
+    shown = called("explain", "f1", "--by", "j1")
+    assert shown.exit_code == 0, shown.output
+    for words in (
+        "f1  红牌  超法定时限",
+        "✓ 按级别名单",
+        "经办人：张三",
+        "待发送",
+        "[no_person]",
+        "推演",
+        "接下来",
+    ):
+        assert words in shown.stdout, words
+    assert "Routes" in called("explain", "f1", "--lang", "en").stdout
+    row = json.loads(called("explain", "f1", "--json").stdout)
+    assert row["route"]["to"] == ["handler", "superior", "leader", "inspectors"]
+    assert [each["person"] for each in row["messages"] if each["state"] == "ready"] == ["p1", "p2"]
+    assert row["dry_run"]["at"].endswith("+08:00")
+    with psycopg.connect(one_database) as connection:
+        looks = connection.execute("select body from evidence where kind = 'evidence.looked'").fetchall()
+    assert any('"person":"j1","what":"alerts explain"' in body for (body,) in looks)
+    assert called("explain", "f404").exit_code != 0
+    assert called("explain", "f1", "--lang", "fr").exit_code != 0
+
+
+@pytest.mark.usefixtures("written")
+def test_next_of_the_centre_and_of_a_person(called: Callable[..., Result], one_database: str) -> None:
+    assert called("next").stdout == ""
+    with psycopg.connect(one_database) as connection:
+        connection.execute(
+            "update outbox set state = 'held', reason = 'quiet_hours', held_until = '2099-01-01 00:00Z' where person = 'p1'"
+        )
+    assert "2099-01-01 08:00  张三  http  立案通知（免打扰时段）  f1" in called("next").stdout
+    row = json.loads(called("next", "--json").stdout)
+    assert (row["person"], row["reason"], row["at"]) == ("p1", "quiet_hours", "2099-01-01T08:00:00+08:00")
+    assert called("next", "--person", "p2").stdout == ""
+
+
+@pytest.mark.usefixtures("written")
+def test_a_channel_is_switched_off_and_on_again(called: Callable[..., Result]) -> None:
+    assert "http  启用 on  phone  ready 2" in called("channels").stdout
+    assert called("channels", "off", "pigeon", "--why", "x").exit_code != 0
+    assert called("channels", "off", "http").exit_code != 0, "why is asked for"
+    assert "已停用" in called("channels", "off", "http", "--why", "账户欠费", "--by", "o1").stdout
+    shown = called("channels").stdout
+    assert "http  停用 off" in shown
+    assert "账户欠费" in shown
+    assert "2 条等待" in shown
+    tried = called("test", "--to", "p1")
+    assert "channel is off: 账户欠费" in tried.stdout, tried.output
+    assert "2 条待发" in called("channels", "on", "http").stdout
+    assert "未停用" in called("channels", "on", "http").stdout

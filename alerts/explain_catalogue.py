@@ -1,0 +1,101 @@
+"""Texts of :mod:`alerts.explain_words`: Chinese first, English second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_ZH = {
+    "and": "、", "or": "、", "colon": "：", "semicolon": "；", "then": " → ", "none": "无",
+    "because": "（{words}）", "everybody": "全部", "nobody": "{role}（无人）", "nobody_at_all": "无人", "level": "（第{level}级）",
+    "why_opened": "立案通知", "why_reopened": "恢复通知", "why_revoked": "更正", "why_late": "逾期催办", "why_reminder": "提醒",
+    "why_escalation": "升级", "why_next_channel": "改走下一通道", "why_digest": "汇总", "why_system": "系统告警", "why_test": "测试",
+    # why not, or not yet
+    "reason_stale": "立案已久，不再通知", "reason_not_configured": "该级别未设接收人", "reason_no_window": "未涉及窗口，或窗口不在中心文件",
+    "reason_no_person": "该岗无人，或人员不在中心文件", "reason_no_phone": "没有任何通道的号码或地址", "reason_same_phone": "与另一接收人同号",
+    "reason_revoked": "已撤销", "reason_reopened": "已恢复，无须更正", "reason_over": "事由已结束", "reason_acknowledged": "已有人处理",
+    "reason_not_messaged": "此前未通知过任何人，无须更正", "reason_already_told": "此前已通知", "reason_on_leave": "请假",
+    "reason_covered": "已由他人顶岗", "reason_off_duty": "非值班", "reason_inhibited": "同一事项已有更重的发现，由其代表",
+    "reason_hold_for": "持续满规定分钟后才通知", "reason_group": "分管领导的通知稍候合并", "reason_silenced": "静默",
+    "reason_quiet_hours": "免打扰时段", "reason_flood": "短时间内通知过多，合并发出", "reason_budget": "该号码当日额度用完，并入下次汇总",
+    "reason_daily": "列入日报", "reason_refused": "网关拒收", "reason_tries_used_up": "多次重试未成", "reason_gave_up": "超过有效期未能发出",
+    "reason_channel_off": "通道已停用", "reason_channel_failing": "通道持续故障", "reason_digest_empty": "无内容",
+    "inhibitor": "（{id} {rule}）", "silence": "（第{id}条，{author}）", "told": "（已发给{person}）", "recent": "（此前{n}条）",
+    "sent": "（当日已{n}条）", "working": "（该路由仅在工作时间发送）", "no_address": "无下列通道的号码或地址：{channels}",
+    # its life
+    "state_ready": "待发送", "state_leased": "发送中", "state_sent": "已移交网关", "state_delivered": "已送达",
+    "state_undelivered": "未送达", "state_unknown": "送达情况不明", "state_dead": "未能发出", "state_skipped": "未发送",
+    "state_gathered": "并入{name}（{channel} {at} {state}）", "state_held": "暂缓至 {at}：{why}", "code": "（网关代码 {code}）",
+    "digest_digest.group": "合并通知", "digest_digest.flood": "汇总通知", "digest_digest.daily": "日报",
+    "digest_digest.corrections": "更正汇总",
+    "life_created": "{at} 生成", "life_sent_at": "{at} 移交", "life_delivered_at": "{at} 送达", "life_fate_at": "{at} 回执",
+    "life_acknowledged_at": "{at} 确认", "life_tries": "试发{n}次", "life_reply": "回复“{text}”",
+    # routes
+    "by_severity": "按级别名单", "route_fits": "✓ {name}", "route_fails": "✗ {name}：{key}须为 {wants}，实为 {has}",
+    "key_rule": "规则", "key_severity": "级别", "key_window": "窗口", "key_item": "事项", "key_department": "部门", "key_level": "层级",
+    "route_to": "发给{roles}", "route_channels": "通道 {channels}", "route_working": "仅工作时间",
+    "route_hold_for": "持续 {n} 分钟后", "route_remind": "每 {n} 分钟提醒，至多 {most} 次", "route_step": "{n} 分钟后升级至{roles}",
+    "route_until_acknowledged": "直至确认", "route_until_answered": "直至反馈",
+    "role_is": "{role}：{people}", "not_he": "非{person}（{words}）", "gap_no_window": "{role}：未涉及窗口", "gap_no_person": "{role}：无人",
+    # the dry run
+    "decided": "{what}，{why}", "severity_notice": "预警", "severity_yellow": "黄牌", "severity_red": "红牌", "sends": "{at}  {what} → {who}",
+    "stage_match": "选人", "stage_lasting": "持续时间", "stage_group": "合并", "stage_inhibit": "抑制", "stage_silenced": "静默",
+    "stage_hours": "时段", "stage_flood": "防刷屏", "stage_budget": "额度", "stage_dedup": "去重",
+    "verdict_send": "放行", "verdict_hold": "暂缓至 {at}", "verdict_skip": "不发",
+    "numbered": "{what} {n}/{of}", "unless_acknowledged": "，除非已确认", "unless_answered": "，除非已反馈", "unless_closed": "，除非已结束",
+    # headings of the command
+    "head_routes": "路由", "head_roles": "接收人（立案时的排班）", "head_messages": "决定与经过", "head_dry": "推演（按立案时刻与现行设置，不作数）",
+    "head_next": "接下来", "no_rows": "没有任何通知记录：此条在启用通知前写入，或不属于通知范围。", "all_skipped": "没有发给任何人，原因逐条见下。",
+    "no_next": "没有待发的通知。", "held_since": "自 {at} 起全部暂停发送（{why}）：mingjing messages release", "channel_off": "通道 {name} 已停用：{why}",
+    "dry_over": "事由已不存在，不作推演。", "message_to": "{who}（{as}）", "follows": "接替第 {n} 条", "route_named": "路由 {name}", "more_channels": "其后 {channels}",
+    "nobody_told": "未通知任何人：{why}",
+}  # fmt: skip
+_EN = {
+    "and": ", ", "or": ", ", "colon": ": ", "semicolon": "; ", "then": " → ", "none": "none",
+    "because": " ({words})", "everybody": "everybody", "nobody": "{role} (nobody)", "nobody_at_all": "nobody", "level": " (step {level})",
+    "why_opened": "notification", "why_reopened": "it stands again", "why_revoked": "correction", "why_late": "reminder of a late answer",
+    "why_reminder": "reminder", "why_escalation": "escalation", "why_next_channel": "next channel", "why_digest": "digest",
+    "why_system": "trouble of the system", "why_test": "test",
+    "reason_stale": "opened too long ago", "reason_not_configured": "nobody is to be told at this severity",
+    "reason_no_window": "no window, or none the centre file knows", "reason_no_person": "nobody in this role, or not in the centre file",
+    "reason_no_phone": "no address for any channel", "reason_same_phone": "the same number as another recipient",
+    "reason_revoked": "revoked", "reason_reopened": "it stands after all", "reason_over": "its matter is over",
+    "reason_acknowledged": "somebody has acted", "reason_not_messaged": "nobody had been told, so nobody is told otherwise",
+    "reason_already_told": "told before", "reason_on_leave": "on leave", "reason_covered": "somebody took over", "reason_off_duty": "off duty",
+    "reason_inhibited": "a worse finding about the same thing speaks for it", "reason_hold_for": "it has to last before anybody is told",
+    "reason_group": "a leader's messages wait a little and leave as one", "reason_silenced": "silenced", "reason_quiet_hours": "quiet hours",
+    "reason_flood": "too many in a short time: gathered", "reason_budget": "the number has had its messages of the day: for the next digest",
+    "reason_daily": "for the daily digest", "reason_refused": "refused by the gateway", "reason_tries_used_up": "many tries, none succeeded",
+    "reason_gave_up": "not sent within its time", "reason_channel_off": "the channel is off", "reason_channel_failing": "the channel fails",
+    "reason_digest_empty": "nothing to tell",
+    "inhibitor": " ({id} {rule})", "silence": " (number {id}, {author})", "told": " (sent to {person})", "recent": " ({n} before it)",
+    "sent": " ({n} that day)", "working": " (this route sends in working hours only)", "no_address": "no address for {channels}",
+    "state_ready": "waits to be sent", "state_leased": "being sent", "state_sent": "handed over", "state_delivered": "delivered",
+    "state_undelivered": "undelivered", "state_unknown": "fate unknown", "state_dead": "given up", "state_skipped": "not sent",
+    "state_gathered": "told in a {name} ({channel} {at} {state})", "state_held": "waits until {at}: {why}", "code": " (code {code})",
+    "digest_digest.group": "message for several", "digest_digest.flood": "digest of a flood", "digest_digest.daily": "daily digest",
+    "digest_digest.corrections": "digest of corrections",
+    "life_created": "{at} written", "life_sent_at": "{at} handed over", "life_delivered_at": "{at} delivered", "life_fate_at": "{at} receipt",
+    "life_acknowledged_at": "{at} acknowledged", "life_tries": "{n} tries", "life_reply": "reply: {text}",
+    "by_severity": "lists by severity", "route_fits": "✓ {name}", "route_fails": "✗ {name}: {key} must be {wants}, is {has}",
+    "key_rule": "rule", "key_severity": "severity", "key_window": "window", "key_item": "item", "key_department": "department", "key_level": "level",
+    "route_to": "to {roles}", "route_channels": "by {channels}", "route_working": "in working hours only",
+    "route_hold_for": "after it has lasted {n} min", "route_remind": "reminder every {n} min, at most {most}", "route_step": "after {n} min to {roles}",
+    "route_until_acknowledged": "until acknowledged", "route_until_answered": "until answered",
+    "role_is": "{role}: {people}", "not_he": "not {person} ({words})", "gap_no_window": "{role}: no window", "gap_no_person": "{role}: nobody",
+    "decided": "{what}, {why}", "severity_notice": "notice", "severity_yellow": "yellow card", "severity_red": "red card", "sends": "{at}  {what} → {who}",
+    "stage_match": "choice of people", "stage_lasting": "lasting", "stage_group": "group", "stage_inhibit": "inhibit", "stage_silenced": "silence",
+    "stage_hours": "hours", "stage_flood": "flood", "stage_budget": "budget", "stage_dedup": "dedup",
+    "verdict_send": "lets pass", "verdict_hold": "holds until {at}", "verdict_skip": "does not send",
+    "numbered": "{what} {n} of {of}", "unless_acknowledged": ", unless acknowledged", "unless_answered": ", unless answered", "unless_closed": ", unless over",
+    "head_routes": "Routes", "head_roles": "Who (by the roster when it was issued)", "head_messages": "Decisions, and what became of them",
+    "head_dry": "Dry run (as of the issue, with today's settings; not what happened)", "head_next": "Next",
+    "no_rows": "Nothing was ever decided: it was written before messages were, or nobody is to be told of such a thing.",
+    "all_skipped": "Nobody was told; each reason stands below.", "no_next": "Nothing is to come.",
+    "held_since": "No message leaves since {at} ({why}): mingjing messages release", "channel_off": "channel {name} is off: {why}",
+    "dry_over": "Its cause has ended: no dry run.", "message_to": "{who} ({as})", "follows": "in place of {n}", "route_named": "route {name}",
+    "more_channels": "then {channels}", "nobody_told": "Nobody was told: {why}",
+}  # fmt: skip
+WORDS: Mapping[str, Mapping[str, str]] = {"zh-CN": _ZH, "en": _EN}
+
+
+__all__ = ["WORDS"]
