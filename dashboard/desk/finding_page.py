@@ -268,6 +268,14 @@ def _timeline(visit: Visit, acts: Sequence[Act]) -> Markup:
     for act in acts:
         text = str(act.detail.get("text") or act.detail.get(words.language) or "")
         who = visit.person(act.person or act.detail.get("by")) or words("act_by_rules")
+        whom = dict.fromkeys(
+            visit.person(step["for"])
+            for steps in (act.detail.get("acting") or {}).values()
+            for step in steps
+            if step.get("for")
+        )
+        if whom:
+            who = words("act_for", who=who, whom="/".join(whom))
         late = tag("b", words("act_late"), class_="late") if act.detail.get("late") else None
         lines.append(
             (

@@ -138,6 +138,7 @@ def test_a_substitute_sees_and_answers_in_place_of_who_is_on_leave(visit, db, cl
     # In whose place stands in the act, and so in the chain.
     assert [step["code"] for step in act.detail["acting"]["handler"]] == ["role", "substitute"]
     assert act.detail["acting"]["handler"][1]["event"] == "L1"
+    assert "人6（替人1）" in browser.get("/finding/f1").text
     clock.later(days=1)
     assert browser.get("/finding/f1").status_code == 404
     assert listed(browser.get("/").text) == []
