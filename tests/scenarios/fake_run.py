@@ -19,9 +19,10 @@ from alerts.channel_state import switch_off, switch_on
 from alerts.links import AckLinks
 from alerts.planner import Planner
 from alerts.receipt_rounds import ReceiptRounds
-from alerts.rounds.escalation import Escalation
-from alerts.rounds.release import Release
+from alerts.rounds.turn import Rounds
+from alerts.self_watch import EVERY, SelfWatch
 from alerts.sender import Sender, SenderSettings
+from alerts.troubles import Limits
 from domain.centre import Centre
 from domain.clock import FakeClock
 from domain.observations import Observation
@@ -42,6 +43,8 @@ LINKS = AckLinks(b"a secret for tests only", "http://wall.example")
 _LINK = re.compile(r"/ack/([A-Za-z0-9_-]+)")
 #: A camera says something of each post that often.
 SUMMARY = timedelta(seconds=15)
+#: How long the system looks at itself after anything was sent or tried; a real one never ceases.
+WATCHED = timedelta(minutes=3)
 #: Turns at one moment before the scenario is called endless.
 MOST_TURNS = 50
 #: What channels that do not ring a telephone need to know of a person.
@@ -81,6 +84,7 @@ class FakeRun:
         self._stuck = 0
         self._looked: datetime | None = None
         self._true: list[Probed] = []
+        self._watched_until = script.begin
         self._begin()
 
     @property
@@ -96,6 +100,7 @@ class FakeRun:
     def _begin(self) -> None:
         self.loop = self._make_loop()
         self.senders = [self._make_sender(Sender) for _ in range(self.script.senders)]
+        self.watch = self._make_watch()
         first = self.senders[0]
         self.rounds = ReceiptRounds(self.dsn, self.gateways, self.clock, first.outgoing, follow=first.follow)
 
@@ -105,10 +110,30 @@ class FakeRun:
             LINKS,
             channel=next(iter(self.gateways)),
             correction_hold=timedelta(0),
-            kinds={name: KINDS.get(name, "phone") for name in self.gateways},
+            kinds=self._kinds,
         )
-        self.escalation, self.release = Escalation(self.centre, self.planner), Release(self.centre)
-        return RuleLoop(self.dsn, self.centre, self.clock, plan=self.planner, remind=self.planner.remind)
+        return RuleLoop(
+            self.dsn,
+            self.centre,
+            self.clock,
+            plan=self.planner,
+            remind=self.planner.remind,
+            rounds=Rounds(self.centre, self.planner),
+        )
+
+    def _make_watch(self) -> SelfWatch | None:
+        if not self.centre.messages.operators:
+            return None
+        # Here nobody beats while nothing is to do: silence means nothing.
+        limits = Limits(silent=float("inf"))
+        channel = next(iter(self.gateways))
+        return SelfWatch(
+            self.dsn, lambda: [self.centre], self.clock, kinds=self._kinds, default=channel, limits=limits
+        )
+
+    @property
+    def _kinds(self) -> dict[str, AddressKind]:
+        return {name: KINDS.get(name, "phone") for name in self.gateways}
 
     def _make_sender(self, kind: type[Sender]) -> Sender:
         hooks: dict[str, Any] = dict(self.gateways)
@@ -172,6 +197,8 @@ class FakeRun:
         found += [at for gateway in self.gateways.values() if (at := gateway.next_receipt) is not None]
         if self._looked is not None:
             found.append(self._looked)
+        if self.now < self._watched_until:
+            found.append(self.now + timedelta(seconds=EVERY))
         if any(moment <= self.now for moment in found):
             found.append(self.now + timedelta(seconds=AGAIN[min(self._stuck, len(AGAIN) - 1)]))
             self._stuck += 1
@@ -203,10 +230,10 @@ class FakeRun:
             while result.more:
                 result = self.loop.tick(self.now)
             self._looked = result.next_look
-            with self.connection.transaction():
-                self.escalation(self.connection, self.now)
-                self.release(self.connection, self.now)
             sent = self._send()
+            if self.watch is not None and (sent or self.now < self._watched_until):
+                self._watched_until = self.now + WATCHED if sent else self._watched_until
+                sent += len(self.watch.look(self.connection))
             waiting = any(
                 (at := each.next_receipt) is not None and at <= self.now for each in self.gateways.values()
             )

@@ -100,6 +100,17 @@ def test_a_pause_survives_a_change_of_the_limits(s: Script) -> None:
     s.expect("03-11 17:00", sms(to="张三", contains=("黄牌", "C1")))
 
 
+@scenario(day="2026-03-06", messages={"yellow": ["handler"], "red": ["handler"]})
+def test_a_pause_that_is_told_of_late_takes_the_card_back(s: Script) -> None:
+    """The hearing was on Monday, its notice is entered on Tuesday evening: the card was wrong, and says so (table row 32)."""
+    s.at("09:30", accept("C1", item="A-002"))  # Friday; promised 2 working days: Tuesday the 10th
+    s.expect("03-10 17:00", sms(to="张三", contains=("黄牌", "C1")))
+    late = event("case.suspended", case="C1", ground="hearing", days=1, happened="03-09 09:30")
+    s.at("03-10 18:00", late, event("case.resumed", case="C1", happened="03-09 16:00"))
+    s.expect("03-10 18:00", sms(to="张三", contains=("撤销", "C1")))
+    s.expect("03-11 17:00", sms(to="张三", contains=("黄牌", "C1")))
+
+
 @scenario(day="2026-03-03", messages={"yellow": ["handler"], "red": ["handler"]})
 def test_several_clocks_and_none_overrules_another(s: Script) -> None:
     """ "One target overrules another" (18: zammad 904, 5177): stage, promise and law, each card at its own moment."""

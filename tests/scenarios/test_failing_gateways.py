@@ -11,11 +11,13 @@ from tests.scenarios.steps import (
     down,
     event,
     gateway,
+    locked,
     message,
     mute,
     receipt_after,
     refuses,
     sms,
+    switch_on,
     twice,
     undelivered,
 )
@@ -154,3 +156,40 @@ def test_a_result_for_each_recipient(s: Script) -> None:
         row("undelivered", to="李四", about="C1"),
         row("dead", to="赵六", about="C1", reason="refused"),
     )
+
+
+ALL_TO_VOICE = {
+    "routes": [
+        {"id": "cards", "match": {"severity": ["red"]}, "to": ["handler"], "channels": ["sms", "voice"]}
+    ],
+    "operators": ["zhou"],
+}
+
+
+@scenario(day="2026-03-03", channels={"sms": True, "voice": True}, messages=ALL_TO_VOICE)
+def test_a_channel_refused_for_good_is_switched_off_and_the_operator_told(s: Script) -> None:
+    """The account is in arrears: messages go another way at once, and who can mend it hears of it by a channel that works
+    (table row 15; the sender's own failures)."""
+    s.at("14:00", gateway("sms", locked))
+    for number in range(1, 6):
+        overdue(s, f"C{number}", "15:00")
+        s.expect("15:00", message("voice", to="张三", contains=f"C{number}"), within="3min")
+    s.expect("15:00", message("voice", to="周九", contains="sms", why="system"), within="3min")
+    overdue(s, "C6", "16:00")
+    s.expect("16:00", message("voice", to="张三", contains="C6"), within="60s")
+    s.check("16:01", tries("sms", at_most=12))
+    s.at("16:30", gateway("sms", delivered), switch_on("sms"))
+    overdue(s, "C7", "17:00")
+    s.expect("17:00", sms(to="张三", contains="C7"))
+    s.ignores(message(to="周九", contains="恢复"))
+
+
+@scenario(day="2026-03-03", channels={"sms": True, "voice": True}, messages=SMS_THEN_VOICE)
+def test_a_gateway_that_fails_for_long_is_not_waited_for(s: Script) -> None:
+    """Down for more than a quarter of an hour: what it has not taken goes by the next channel (5; table row 16)."""
+    overdue(s)
+    s.at("14:59", gateway("sms", down))
+    s.expect_none("15:00", "15:13", message())
+    s.expect("15:14", message("voice", to="张三", contains="C1", why="next_channel"), within="3min")
+    s.at("16:00", gateway("sms", delivered))
+    s.expect_none("15:18", "18:00", message())
