@@ -276,6 +276,9 @@ def upkeep(context: Context) -> Upkeep:
 
 def sender(context: Context) -> None:
     """Takes messages from the outbox to the gateway, or writes them to the log."""
+    from prometheus_client import REGISTRY
+
+    from alerts.metrics import HookCollector
     from alerts.receipt_rounds import ReceiptRounds
     from alerts.sender import Sender, SenderSettings
     from mingjing.channels import open_channels
@@ -292,6 +295,7 @@ def sender(context: Context) -> None:
         context.dsn, hooks, context.clock, service.outgoing, every=settings.rounds, follow=service.follow
     )
     rounds.start(context.stop)
+    REGISTRY.register(HookCollector(hooks))  # type: ignore[arg-type]
     watch_messages(context)
     watch_from_outside(context)
     try:

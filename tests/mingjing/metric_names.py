@@ -6,13 +6,15 @@ import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import Metric
 
 import dashboard.metrics
 import streams.metrics
-from alerts.metrics import outbox_families
+from alerts.dead_man import DeadMan
+from alerts.metrics import HookCollector, outbox_families
 from camera_adapters.metrics import CameraCollector
 from camera_adapters.pictures import Keeper
 from camera_adapters.pictures_loop import PictureLoop
@@ -64,10 +66,13 @@ def all_metrics(dsn: str, folder: Path) -> dict[str, Shown]:
     runner = CameraRunner(
         cameras_of(Centres.of(centre)), Clock(), lambda found: None, wait=threading.Event().wait
     )
+    hook = SimpleNamespace(counts={"receipts": 1})
     keeper = Keeper(PictureLoop(folder / "pictures"), now=lambda: datetime(2026, 11, 23, tzinfo=UTC))
     for collector in (
         CameraCollector(runner),
         PictureCollector(keeper),
+        HookCollector({"smsc": hook}),
+        DeadMan(dsn, "http://watcher.example"),
         ProcessCollector("rules", Pulse("loop"), folder, bases=lambda: ["CN"]),
         database_collector(dsn),
     ):
