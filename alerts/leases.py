@@ -14,7 +14,7 @@ from typing import Any, Literal
 from psycopg.rows import dict_row
 
 from alerts.messages import mask_phone
-from alerts.states import CORRECTION, HOLD, RESTORED, UNCLEAR
+from alerts.states import AGAIN, CORRECTION, HOLD, RESTORED, UNCLEAR
 from domain.chain import Entry
 from store import Connection, chain
 
@@ -27,7 +27,12 @@ _LEASE = """
 with due as (
     select o.message_id, o.state = 'leased' or coalesce(o.last_error like %(unclear)s, false) as unclear,
            o.last_error is not null as asked,
-           coalesce((f.state = 'revoked') <> (o.template = %(correction)s), false) as obsolete,
+           case when o.template = %(correction)s then case when f.state <> 'revoked' then 'reopened' end
+                when f.state = 'revoked' then 'revoked'
+                when o.template <> all(%(again)s) then null
+                when f.state = 'closed' then 'over'
+                when f.life <> 'open' and not (f.life = 'acknowledged' and o.params ->> 'until' = 'answered') then 'acknowledged'
+           end as ended,
            coalesce(coalesce(f.opened_at, o.created_at) <= (
                select max(real_at) from heartbeat where role = %(restored)s), false) as before_restore
     from outbox o left join finding f on f.finding_id = o.finding_id
@@ -41,15 +46,15 @@ with due as (
     order by o.next_try_at, o.message_id limit %(limit)s for update of o skip locked)
 update outbox o
 set state = case when gone then 'skipped' else 'leased' end,
-    reason = case when gone and o.template = %(correction)s then 'reopened' when gone then 'revoked' end,
+    reason = case when gone then ended end,
     leased_by = case when gone then null else %(by)s end,
     leased_until = case when gone then null else clock_timestamp() + %(span)s end,
     attempts = attempts + case when gone then 0 else 1 end,
     first_try_at = case when gone then first_try_at else coalesce(first_try_at, clock_timestamp()) end,
     detail = detail || case when in_doubt and not obsolete and not %(certain)s
         then '{"perhaps_twice": true}'::jsonb else '{}' end
-from (select message_id, obsolete, unclear or before_restore as in_doubt,
-             obsolete and not (unclear or (before_restore and not asked)) as gone from due) as due
+from (select message_id, ended, ended is not null as obsolete, unclear or before_restore as in_doubt,
+             ended is not null and not (unclear or (before_restore and not asked)) as gone from due) as due
 where o.message_id = due.message_id
 returning o.message_id, o.idempotency_key, o.finding_id, o.phone, o.channel, o.template, o.params, o.attempts,
           o.created_at, o.ack_token, due.in_doubt, due.obsolete, due.gone, o.fallback <> '[]' as has_next,
@@ -92,7 +97,7 @@ def lease(
     """Takes up to ``limit`` messages of a channel that are due, for ``seconds`` of real time. Commit before sending.
 
     What a revocation (or its undoing) has made untrue is taken out of the queue on the way: after a correction, the
-    card itself must not arrive. For the same reason a correction waits while its card is being sent. What may have
+    card itself must not arrive; nor a reminder, after somebody has acted. For the same reason a correction waits while its card is being sent. What may have
     arrived before is not called skipped unasked: a phone may show it.
 
     Args:
@@ -106,7 +111,13 @@ def lease(
         "span": timedelta(seconds=seconds),
         "certain": certain,
     }
-    values |= {"correction": CORRECTION, "hold": HOLD, "restored": RESTORED, "unclear": UNCLEAR + "%"}
+    values |= {
+        "correction": CORRECTION,
+        "again": list(AGAIN),
+        "hold": HOLD,
+        "restored": RESTORED,
+        "unclear": UNCLEAR + "%",
+    }
     with connection.cursor(row_factory=dict_row) as cursor:
         while limit > 0:
             rows = cursor.execute(_LEASE, values).fetchall()

@@ -14,6 +14,8 @@ UNCLEAR = "unclear: "
 #: Roles among the signs of life: while the first is there no message leaves; the second says when a backup was restored.
 HOLD, RESTORED = "hold", "restore"
 CORRECTION = "finding.correction"
+#: What nobody needs to hear any more once somebody has acted.
+AGAIN = ("finding.again", "finding.escalated")
 DAILY = "digest.daily"
 STATES = (
     "held", "ready", "leased", "sent", "delivered", "undelivered", "unknown", "dead", "skipped", "gathered",
