@@ -51,11 +51,13 @@ class Budget:
             told.add(news)
             sent = used.get((number, day), 0)
             kept = 0 if draft.finding.severity == "red" else settings.keep_for_red
-            if sent >= settings.per_day - kept:
+            if sent >= settings.per_day - kept - 1:
                 at = draft.leaves_at
                 until = next_digest.get(at) or next_digest.setdefault(at, self._next_digest(at))
-                decided[place] = draft.hold(Reason.BUDGET, until, Reason.BUDGET, sent=sent)
-                continue
+                # Where what falls out is told on the same day, the last place is that digest's.
+                if sent >= settings.per_day - kept - (calendar.local_date(until) == day):
+                    decided[place] = draft.hold(Reason.BUDGET, until, Reason.BUDGET, sent=sent)
+                    continue
             if draft.gather is not None:
                 one.add((number, day, draft.gather))
             used[number, day] = sent + 1
