@@ -69,6 +69,8 @@ class Board:
         return [row[0] for row in rows] if "," not in columns else rows
 
     def set(self, finding: Finding, **columns: Any) -> None:
+        if not columns:
+            return
         names = ", ".join(f"{name} = %s" for name in columns)
         self.connection.execute(
             f"update finding set {names} where finding_id = %s", [*columns.values(), finding.finding_id]
