@@ -387,8 +387,9 @@ class FakeRun:
 
     def _note_unsent(self) -> None:
         rows = self.connection.execute(
-            "select created_at, person, channel, template, state, reason, detail, params ->> 'case' from outbox"
-            " where state not in ('sent', 'delivered') order by message_id"
+            "select created_at, person, channel, template, o.state, reason, detail, coalesce(f.case_id, f.window_id)"
+            " from outbox o left join finding f using (finding_id) where o.state not in ('sent', 'delivered')"
+            " order by message_id"
         )
         for at, person, channel, template, state, reason, detail, case in rows.fetchall():
             more = f" {detail}" if detail else ""

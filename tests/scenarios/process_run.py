@@ -37,7 +37,7 @@ from tests.scenarios.timeline import Heard, Verdict
 #: Simulated seconds in a real one, and how much real time a message may take beyond what a script allows.
 SPEED, SLACK = 20.0, 4.0
 #: Real seconds for the processes to start, before the first script begins.
-START = 14.0
+START = 10.0
 NAMES = ("worker", "rules", "sender", "door", "wall")
 KILLED = ("rules", "sender", "worker")
 _LINK = re.compile(r"/ack/([A-Za-z0-9_-]+)")
