@@ -19,7 +19,7 @@ from streams.publisher import kafka_servers
 from streams.settings import StreamSettings
 from streams.topic_plan import TIERS
 from tests.conftest import ROOT
-from tests.house.compose import BASE, FILES, THREE, TLS, load, ours, source
+from tests.house.compose import BASE, FILES, THREE, TLS, load, ours, source, target
 from tests.house.helping import help_of
 
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
@@ -30,7 +30,7 @@ NOT_HERE = {"database", "gateway", "simulator"}
 #: Run once and end.
 ONCE = {"migrate", "topics", "backup"}
 #: Files a person puts there (docs/operations.md says how), beside those of the repository.
-BROUGHT = {"./centre.yaml", "./models", "./backups", "./secrets/cameras"}
+BROUGHT = {"./centre.yaml", "./models", "./backups", "./secrets/cameras", "./secrets/channels"}
 
 
 @pytest.fixture(
@@ -125,6 +125,19 @@ def test_every_file_it_is_told_of_is_mounted(compose: dict) -> None:
         assert set(service["secrets"]) == needed[name] | {"database-password", "metrics-token"}, name
         if name not in ("migrate", "topics"):
             assert any(source(volume) == "./centre.yaml" for volume in service["volumes"]), name
+
+
+def test_whoever_needs_the_channels_is_told_of_them_and_has_them(compose: dict) -> None:
+    """The wall takes the receipts of what the sender sends; the rule loop plans by their names. Nobody else gets their secrets."""
+    for name, service in ours(compose).items():
+        has = "/etc/mingjing/channels" in {target(volume) for volume in service["volumes"]}
+        assert has is (name in ("rules", "sender", "wall")), name
+    for name in ("rules", "sender", "wall"):
+        environment = compose["services"][name]["environment"]
+        assert environment["MINGJING_CHANNELS_FILE"] == "${MINGJING_CHANNELS_FILE:-}", name
+    assert (
+        "front" in compose["services"]["sender"]["networks"]
+    )  # gateways and the outside watcher are outside
 
 
 def test_every_service_has_limits_a_way_to_stop_and_bounded_logs(compose: dict) -> None:
