@@ -246,7 +246,8 @@ def beat(connection: Connection, *, instance: str, at: datetime, detail: dict[st
 def messages_of(
     connection: Connection, finding_ids: Sequence[str], *, people: bool = False
 ) -> list[dict[str, Any]]:
-    """What became of the messages of findings, oldest first; numbers are masked.
+    """What became of the messages of findings, oldest first; numbers are masked. With those in which others were told
+    (``gathered``, their ``digest_id``), which are of no finding.
 
     Args:
         people: with the ids of those told and what they sent back, for a reader who may know; without them names are left out.
@@ -260,9 +261,11 @@ def messages_of(
         rows = cursor.execute(
             f"""
             select message_id, finding_id, {"person, " if people else ""}channel, template, phone, state, reason, attempts,
-                   {replies} fate_code, created_at, sent_at, delivered_at, acknowledged_at
-            from outbox where finding_id = any(%s) order by message_id limit 200
+                   {replies} fate_code, created_at, sent_at, delivered_at, acknowledged_at, digest_id
+            from outbox where finding_id = any(%(findings)s) or message_id = any(array(
+                select digest_id from outbox where finding_id = any(%(findings)s) and digest_id is not null))
+            order by message_id limit 200
             """,
-            (list(finding_ids),),
+            {"findings": list(finding_ids)},
         ).fetchall()
     return [row | {"phone": mask_phone(row["phone"]) if row["phone"] else None} for row in rows]
