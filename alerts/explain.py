@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -20,8 +20,9 @@ from alerts.messages import mask_phone
 from alerts.pipeline.draft import NOBODY, Draft
 from alerts.planner import Planner
 from alerts.roster import Roster
+from alerts.rounds.digest import Daily
 from alerts.rounds.outlook import outlook
-from alerts.rounds.schedule import Planned
+from alerts.rounds.schedule import Planned, digest_moments, tells_of
 from alerts.routing import news_of
 from domain.centre import Centre
 from domain.divisions import level
@@ -82,6 +83,7 @@ class Explained:
         roles: what the roster answered for each role of the route and its steps, at the moment of issue.
         messages: rows of the outbox, oldest first; see :func:`rows_of`.
         dry: the dry run; empty for a finding that is over.
+        digests: the digest of the day in which those who get one heard of it.
         coming: the next sends.
         held: since when and why no message leaves at all. off: channels that are switched off, with the reason.
     """
@@ -94,6 +96,7 @@ class Explained:
     messages: tuple[Mapping[str, Any], ...]
     dry: tuple[DryDraft, ...]
     coming: tuple[Planned, ...]
+    digests: tuple[Mapping[str, Any], ...] = ()
     held: tuple[datetime, str] | None = None
     off: Mapping[str, str] = field(default_factory=dict)
 
@@ -113,6 +116,7 @@ class Explained:
             "roles": [dict(each) for each in self.roles],
             "messages": [dict(each) for each in self.messages],
             "dry_run": {"at": self.at, "drafts": [asdict(each) for each in self.dry]},
+            "digests": [dict(each) for each in self.digests],
             "next": [asdict(each) for each in self.coming],
             "held_since": self.held[0] if self.held else None, "held_why": self.held[1] if self.held else None,
             "channels_off": dict(self.off),
@@ -158,6 +162,7 @@ def explain(
                 kinds=planner.kinds,
             )
         ),
+        tuple(digests_of(connection, centre, roster, finding, at)),
         outbox.held(connection),
         {each.channel: each.error or each.reason for each in list_off(connection)},
     )
@@ -221,6 +226,32 @@ def _row(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def digests_of(
+    connection: Connection, centre: Centre, roster: Roster, finding: Finding, issued: datetime
+) -> list[dict[str, Any]]:
+    """The first digest of the day after a finding was issued, of each person who gets one of its window: as far as it is made.
+
+    It counts what is new and names the worst (``named``); later ones count it as long as it is not answered.
+    """
+    settings = centre.messages.digest
+    if settings is None or not tells_of(settings, finding.rule):
+        return []
+    at = next(digest_moments(settings, centre.working_time, issued - timedelta(microseconds=1)), None)
+    if at is None:
+        return []
+    people = dict.fromkeys(
+        person for role in settings.to for person in roster.holders(role, finding.window, at).people
+    )
+    keys = [Daily.key(centre, person, at) for person in people]
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "select message_id as id, person, channel, template, state, created_at, sent_at, delivered_at,"
+            " coalesce(params -> 'findings' ? %s, false) as named"
+            " from outbox where idempotency_key = any(%s) and state <> 'skipped' order by message_id",
+            [finding.finding_id, keys],
+        ).fetchall()
+
+
 def dry_run(connection: Connection, planner: Planner, finding: Finding, at: datetime) -> Iterator[DryDraft]:
     """What the stages would decide about the opening of a finding at a moment; nothing is written.
 
@@ -268,6 +299,6 @@ def why_nobody(explained: Explained) -> str | None:
 
 
 __all__ = [
-    "DryDraft", "Explained", "RouteTried", "Verdict", "dry_run", "explain", "first_failure", "routes_tried", "rows_of",
+    "DryDraft", "Explained", "RouteTried", "Verdict", "digests_of", "dry_run", "explain", "first_failure", "routes_tried", "rows_of",
     "why_nobody",
 ]  # fmt: skip

@@ -29,6 +29,7 @@ _ZH = {
     "digest_digest.corrections": "更正汇总",
     "life_created": "{at} 生成", "life_sent_at": "{at} 移交", "life_delivered_at": "{at} 送达", "life_fate_at": "{at} 回执",
     "life_acknowledged_at": "{at} 确认", "life_tries": "试发{n}次", "life_reply": "回复“{text}”",
+    "daily": "{person}：{at} 的日报{name}（{state}）", "named": "列名告知", "counted": "计入",
     # routes
     "by_severity": "按级别名单", "route_fits": "✓ {name}", "route_fails": "✗ {name}：{key}须为 {wants}，实为 {has}",
     "key_rule": "规则", "key_severity": "级别", "key_window": "窗口", "key_item": "事项", "key_department": "部门", "key_level": "层级",
@@ -46,6 +47,7 @@ _ZH = {
     "head_routes": "路由", "head_roles": "接收人（立案时的排班）", "head_messages": "决定与经过", "head_dry": "推演（按立案时刻与现行设置，不作数）",
     "head_next": "接下来", "no_rows": "没有任何通知记录：此条在启用通知前写入，或不属于通知范围。", "all_skipped": "没有发给任何人，原因逐条见下。",
     "no_next": "没有待发的通知。", "held_since": "自 {at} 起全部暂停发送（{why}）：mingjing messages release", "channel_off": "通道 {name} 已停用：{why}",
+    "desk_held": "自 {at} 起全部通知暂停发送（{why}），由系统管理员恢复。",
     "dry_over": "事由已不存在，不作推演。", "message_to": "{who}（{as}）", "follows": "接替第 {n} 条", "route_named": "路由 {name}", "more_channels": "其后 {channels}",
     "nobody_told": "未通知任何人：{why}",
 }  # fmt: skip
@@ -76,6 +78,7 @@ _EN = {
     "digest_digest.corrections": "digest of corrections",
     "life_created": "{at} written", "life_sent_at": "{at} handed over", "life_delivered_at": "{at} delivered", "life_fate_at": "{at} receipt",
     "life_acknowledged_at": "{at} acknowledged", "life_tries": "{n} tries", "life_reply": "reply: {text}",
+    "daily": "{person}: {name} in the digest of {at} ({state})", "named": "by name", "counted": "counted",
     "by_severity": "lists by severity", "route_fits": "✓ {name}", "route_fails": "✗ {name}: {key} must be {wants}, is {has}",
     "key_rule": "rule", "key_severity": "severity", "key_window": "window", "key_item": "item", "key_department": "department", "key_level": "level",
     "route_to": "to {roles}", "route_channels": "by {channels}", "route_working": "in working hours only",
@@ -92,6 +95,7 @@ _EN = {
     "no_rows": "Nothing was ever decided: it was written before messages were, or nobody is to be told of such a thing.",
     "all_skipped": "Nobody was told; each reason stands below.", "no_next": "Nothing is to come.",
     "held_since": "No message leaves since {at} ({why}): mingjing messages release", "channel_off": "channel {name} is off: {why}",
+    "desk_held": "No message leaves since {at} ({why}); an administrator lets them go.",
     "dry_over": "Its cause has ended: no dry run.", "message_to": "{who} ({as})", "follows": "in place of {n}", "route_named": "route {name}",
     "more_channels": "then {channels}", "nobody_told": "Nobody was told: {why}",
 }  # fmt: skip

@@ -20,10 +20,11 @@ class Speech:
 
     Args:
         language: ``zh-CN`` or ``en``.
+        codes: whether reasons are followed by their code, to be looked up.
     """
 
-    def __init__(self, language: str, centre: Centre, now: datetime) -> None:
-        self.language, self.centre, self.now = language, centre, now
+    def __init__(self, language: str, centre: Centre, now: datetime, *, codes: bool = True) -> None:
+        self.language, self.centre, self.now, self.codes = language, centre, now, codes
         self._words = WORDS[language]
         self._names = {person.id: person.name for person in centre.people}
 
@@ -61,7 +62,7 @@ class Speech:
     # ---- why, and why not
 
     def reason(self, reason: str | None, detail: Mapping[str, Any]) -> str:
-        """A reason with what is kept of it; the code itself is always there, to be looked up."""
+        """A reason with what is kept of it."""
         if reason is None:
             return ""
         named: Callable[[str], str] = self.name
@@ -82,7 +83,7 @@ class Speech:
             text += self("working")
         if about.get("roster") and reason in ("on_leave", "covered", "off_duty"):
             text += self("because", words=grounds_words(about["roster"], self.language, named))
-        return f"{text} [{reason}]"
+        return f"{text} [{reason}]" if self.codes else text
 
     def chosen(self, row: Mapping[str, Any]) -> str:
         """By which roles a person was told, and why it is this one."""
@@ -126,6 +127,15 @@ class Speech:
         return self(
             "state_gathered", name=name, state=state, at=self.at(at), channel=digest.get("channel") or ""
         )
+
+    def day(self, digest: Mapping[str, Any]) -> str:
+        """That somebody heard of it in the digest of the day."""
+        at = digest.get("delivered_at") or digest.get("sent_at") or digest.get("created_at")
+        state = (
+            self(f"state_{digest['state']}") if self.has(f"state_{digest['state']}") else str(digest["state"])
+        )
+        name = self("named") if digest.get("named") else self("counted")
+        return self("daily", person=self.name(digest["person"]), at=self.at(at), state=state, name=name)
 
     def life(self, row: Mapping[str, Any]) -> str:
         """The moments of a message, in their order."""

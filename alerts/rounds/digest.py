@@ -229,8 +229,12 @@ class Daily:
         }
 
     def _key(self, person: str, at: datetime) -> str:
+        return self.key(self.centre, person, at)
+
+    @staticmethod
+    def key(centre: Centre, person: str, at: datetime) -> str:
         """One digest for each person and day, whatever the hour: the centre file may move it."""
-        return f"{TEMPLATE}:{self.centre.centre.id}:{person}:{self.centre.working_time.local(at):%Y-%m-%d}"
+        return f"{TEMPLATE}:{centre.centre.id}:{person}:{centre.working_time.local(at):%Y-%m-%d}"
 
 
 __all__ = ["LATEST", "TEMPLATE", "Daily"]

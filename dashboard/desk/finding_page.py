@@ -9,8 +9,8 @@ from typing import Any, cast
 from starlette.responses import Response
 
 from dashboard.desk.findings_page import clocks, sentence
-from dashboard.desk.hands import Row
 from dashboard.desk.markup import Markup, Node, facts, table, tag
+from dashboard.desk.messages_part import messages_part
 from dashboard.desk.page import HEADERS, form, frame, joined, note, rule_words, section, severity, text_area
 from dashboard.desk.pictures_part import may_look, pictures_part
 from dashboard.desk.visit import Visit
@@ -111,7 +111,11 @@ def show(
         person=visit.account.who, what="desk", account=visit.account.name,
     )  # fmt: skip
     rows = rows_about(connection, row.centre, code)
-    messages = hands.messages(connection, code) if hands.messages is not None else None
+    told = (
+        None
+        if hands.told is None
+        else hands.told(connection, visit.centre, code, visit.now, visit.words.language)
+    )
     pictures = pictures_of(connection, code)
     title = tag("span", severity(row.severity, words), " ", rule_words(row.rule, words), class_="title")
     why = [
@@ -131,7 +135,7 @@ def show(
             class_="two",
         ),
         section(words("life_title"), _timeline(visit, found.life.acts)),
-        section(words("desk_messages"), _messages(visit, messages)) if messages is not None else None,
+        section(words("desk_messages"), messages_part(visit, told)) if told is not None else None,
         section(words("desk_pictures"), pictures_part(visit, code, pictures, shown or {})),
         section(words("desk_chain"), tag("p", words("desk_chain_what"), class_="soft"), _chain(visit, rows)),
         tag(
@@ -293,55 +297,6 @@ def act_words(act: Act, visit: Visit) -> str:
     """What was done, in a word."""
     key = f"{'act' if act.person is None else 'life'}_{act.step}"
     return visit.words(key) if visit.words.has(key) else act.step
-
-
-def _messages(visit: Visit, messages: Sequence[Row]) -> Markup:
-    words = visit.words
-    if not messages:
-        return tag("p", words("desk_no_messages"), class_="soft")
-    lines = []
-    for row in messages:
-        state = str(row["state"])
-        key = f"desk_message_{state}"
-        lines.append(
-            (
-                moment_words(row["created_at"], words),
-                joined([visit.person(row.get("person")), tag("small", row.get("phone") or "")]),
-                _template_words(str(row["template"]), visit),
-                joined(
-                    [
-                        words(key) if words.has(key) else state,
-                        tag("small", row.get("reason") or row.get("fate_code") or ""),
-                    ]
-                ),
-                moment_words(row.get("sent_at"), words),
-                moment_words(row.get("delivered_at"), words),
-                joined(
-                    [
-                        moment_words(row.get("acknowledged_at"), words),
-                        *(
-                            tag("small", words("desk_replied", text=text))
-                            for text in row.get("replies") or ()
-                        ),
-                    ]
-                ),
-            )
-        )
-    keys = (
-        "desk_written",
-        "desk_to_whom",
-        "desk_message",
-        "desk_became",
-        "desk_sent",
-        "desk_received",
-        "desk_confirmed",
-    )
-    return table([words(key) for key in keys], lines, class_="messages")
-
-
-def _template_words(template: str, visit: Visit) -> str:
-    key = f"desk_template_{template}"
-    return visit.words(key) if visit.words.has(key) else template
 
 
 def _chain(visit: Visit, rows: Sequence[ChainRow]) -> Markup:

@@ -54,6 +54,40 @@ class MakePlan(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ToldRow:
+    """One decision about a message, in words: to whom and by which roles (``chosen``), for what, by which way (the address
+    masked), what ``became`` of it and its moments; ``state`` is the code."""
+
+    number: int
+    who: str
+    chosen: str
+    why: str
+    template: str
+    channel: str
+    address: str
+    state: str
+    became: str
+    life: str
+    extra: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Who was told of a finding, in words.
+
+    ``alarms``: why nothing leaves at this time; ``nobody``: why nobody was told, empty where somebody was; ``route``: who is to be
+    told; ``coming``: moment, what, to whom; ``digests``: that somebody heard of it in the digest of the day.
+    """
+
+    alarms: Sequence[str]
+    nobody: str
+    route: str
+    rows: Sequence[ToldRow]
+    coming: Sequence[tuple[str, str, str]]
+    digests: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SilenceAsked:
     """A silence as somebody asks for it: ``match`` by key, moments with their zone, ``days`` and ``hours`` in which it holds."""
 
@@ -103,7 +137,7 @@ class Hands:
 
     Args:
         tell: who is told of a revoked or a manual finding, by centre.
-        messages: of a finding: who was told when, and what became of it.
+        told: of a finding: who was told when, and what became of it: (connection, centre, finding, now, language).
         silences: see :class:`Silences`.
         scores: see :class:`Scores`.
         plan: see :class:`MakePlan`.
@@ -112,7 +146,7 @@ class Hands:
     """
 
     tell: Callable[[Centre], Tell] = lambda _centre: tell_nobody
-    messages: Callable[[Connection, str], Sequence[Row]] | None = None
+    told: Callable[[Connection, Centre, str, datetime, str], Told] | None = None
     silences: Silences | None = None
     scores: Scores | None = None
     plan: MakePlan | None = None
@@ -120,4 +154,4 @@ class Hands:
     bundle: Callable[[Connection, Centre, str, bool, datetime, str], bytes] | None = None
 
 
-__all__ = ["Hands", "MakePlan", "Row", "ScoreTable", "Scores", "SilenceAsked", "Silences"]
+__all__ = ["Hands", "MakePlan", "Row", "ScoreTable", "Scores", "SilenceAsked", "Silences", "Told", "ToldRow"]

@@ -28,7 +28,7 @@ from store import chain, reading
 
 def planner_of(context: Context, centre: Centre) -> Planner:
     """The planner as the rule loop has it."""
-    return Planner(centre, context.links, channel=context.channel, kinds=address_kinds(context.settings))
+    return Planner(centre, context.links, channel=context.channel, kinds=context.channel_kinds)
 
 
 def read_explained(data: Path | None, finding: str, by: str | None) -> tuple[Explained, Centre, datetime]:
@@ -86,6 +86,9 @@ def explain_lines(explained: Explained, centre: Centre, now: datetime, language:
         yield "  " + (say(nobody) if say.has(nobody) else say("nobody_told", why=say.reason(nobody, {})))
     for row in explained.messages:
         yield from message_lines(row, say)
+
+    for digest in explained.digests:
+        yield f"  {say.day(digest)}"
 
     yield say("head_dry")
     if not explained.dry:

@@ -18,6 +18,7 @@ from dashboard.desk.sessions import Sessions
 from domain.centre import Centre
 from domain.centres import Centres
 from mingjing.desk.silencing import DeskSilences
+from mingjing.desk.telling import DeskTelling
 from store.connection import Connection, open_pool
 
 if TYPE_CHECKING:
@@ -134,13 +135,6 @@ def bundle(
     return export(connection, centre, wanted, now, by=by)
 
 
-def messages(connection: Connection, finding: str) -> Sequence[Mapping[str, Any]]:
-    """Who was told of a finding, and what became of it."""
-    from alerts.outbox import messages_of
-
-    return messages_of(connection, [finding], people=True)
-
-
 def _secret(settings: Settings) -> bytes:
     """What signs the sessions: out of the secret that all processes of the wall share, and good for nothing else."""
     from alerts.links import load_or_create_secret
@@ -170,9 +164,12 @@ def make_desk(context: Context) -> tuple[Desk, Callable[[], None]]:
         for pool in opened:
             pool.close(timeout=1)
 
+    def planner(centre: Centre) -> Planner:
+        return Planner(centre, links, channel=channel, kinds=kinds)
+
     hands = Hands(
-        tell=lambda centre: Planner(centre, links, channel=channel, kinds=kinds),
-        messages=messages,
+        tell=planner,
+        told=DeskTelling(planner),
         scores=ScoreShelf(context.centres),
         plan=plan,
         quality=quality,

@@ -168,7 +168,7 @@ def browser(files, database, monkeypatch):
     assert add(files, "li", "inspector", "p4") == 0
     context = SimpleNamespace(
         settings=load_settings(), dsn=database, centres=Centres.of(CENTRE), clock=SimpleNamespace(now=lambda: NOW),
-        links=AckLinks(b"x" * 32, "http://wall"), channel="log",
+        links=AckLinks(b"x" * 32, "http://wall"), channel="log", channel_kinds={"log": "phone"},
     )  # fmt: skip
     desk, close = make_desk(context)  # type: ignore[arg-type]
     client = TestClient(

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from dashboard.desk.hands import Hands, ScoreTable
+from alerts.links import AckLinks
+from alerts.planner import Planner
+from dashboard.desk.hands import Hands, ScoreTable, Told, ToldRow
 from domain.errors import CalendarError, InputError
-from mingjing.desk.wiring import messages
+from mingjing.desk.telling import DeskTelling
 from store import chain
 from tests.dashboard.desk.conftest import found, write
 from tests.store.making import CENTRE, MORNING, at
@@ -278,10 +280,19 @@ def test_one_window_month_by_month_and_by_hour(visit, db):
 
 def test_messages_and_the_bundle_come_from_what_is_handed_in(visit, db):
     write(db, found(1))
-    row = {
-        "person": "p1", "phone": "138****0001", "template": "finding.red", "state": "delivered", "reason": None,
-        "created_at": at(1), "sent_at": at(2), "delivered_at": at(3), "acknowledged_at": None,
-    }  # fmt: skip
+    row = ToldRow(
+        1,
+        "人1",
+        "经办人",
+        "立案通知",
+        "finding.red",
+        "sms",
+        "138****0001",
+        "delivered",
+        "<b>已送达",
+        "10:00 送达",
+    )
+    told = Told(["全部暂停"], "", "路由 red", [row], [("10:30", "提醒 1/5", "人1（sms）")], ["王五：日报"])
     exported = []
 
     def bundle(connection, centre, finding, whole, now, by):
@@ -289,13 +300,23 @@ def test_messages_and_the_bundle_come_from_what_is_handed_in(visit, db):
         return b"PK"
 
     hands = Hands(
-        messages=lambda connection, finding: [row],
+        told=lambda connection, centre, finding, now, language: told,
         bundle=bundle,
     )
     browser = visit("inspector", hands=hands)
     page = browser.get("/finding/f1").text
-    for part in ("人1", "138****0001", "红牌通知", "已送达"):
+    for part in (
+        "人1",
+        "138****0001",
+        "红牌通知",
+        "&lt;b&gt;已送达",
+        "提醒 1/5",
+        "全部暂停",
+        "王五：日报",
+        "路由 red",
+    ):
         assert part in page, part
+    assert "及原因" not in page, "nothing was left unsent"
     answer = browser.get("/finding/f1/bundle?whole=case")
     assert (answer.content, answer.headers["content-type"]) == (b"PK", "application/zip")
     assert 'filename="mingjing-f1-case.zip"' in answer.headers["content-disposition"]
@@ -309,21 +330,38 @@ def test_what_gateways_and_people_said_of_a_message_is_shown(visit, db):
     for number, (person, state, code) in enumerate(rows):
         db.execute(
             "insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, state, fate_code,"
-            " next_try_at, give_up_at, created_at, sent_at, delivered_at)"
-            " values (%s, 'f1', %s, %s, %s, 'sms', 'finding.red', %s, %s, now(), now(), %s, %s, %s)",
+            " next_try_at, give_up_at, created_at, sent_at, delivered_at, why)"
+            " values (%s, 'f1', %s, %s, %s, 'sms', 'finding.red', %s, %s, now(), now(), %s, %s, %s, 'opened')",
             [f"k{number}", CENTRE, person, f"1380000000{number}", state, code, at(1), at(2),
              at(3) if state == "delivered" else None],
         )  # fmt: skip
     db.execute(
+        "insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, state, reason, detail,"
+        " next_try_at, give_up_at, created_at, why) values ('s', 'f1', %s, 'p6', '', 'none', 'finding.red', 'skipped',"
+        " 'inhibited', %s, now(), now(), %s, 'opened')",
+        [CENTRE, '{"inhibitor": "f9", "rule": "time_limit.legal"}', at(1)],
+    )
+    db.execute(
         "insert into reply (channel, message_id, sender, text, outcome)"
         " select 'sms', message_id, '13800000002', '<b>请问是哪一件？', 'kept' from outbox where person = 'p3'"
     )
-    browser = visit("inspector", hands=Hands(messages=messages))
+    links = AckLinks(b"x" * 32, "http://wall")
+    browser = visit("inspector", hands=Hands(told=DeskTelling(lambda centre: Planner(centre, links))))
     page = browser.get("/finding/f1").text
-    for part in ("送达情况不明", "未送达", "MK:0001", "回复：“&lt;b&gt;请问是哪一件？”"):
+    for part in (
+        "送达情况不明",
+        "未送达",
+        "MK:0001",
+        "回复“&lt;b&gt;请问是哪一件？”",
+        "未发送的 1 条及原因",
+        "由其代表（f9",
+    ):
         assert part in page, part
     assert "13800000002" not in page
-    assert "delivery unknown" in browser.get("/finding/f1?lang=en").text
+    assert "[inhibited]" not in page, "codes are for the command line"
+    page = browser.get("/finding/f1?lang=en").text
+    assert "fate unknown" in page
+    assert "1 not sent, and why" in page
 
 
 def keep_picture(db, finding: str, digest: bytes, content: bytes) -> None:
