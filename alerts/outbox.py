@@ -179,7 +179,8 @@ def release_messages(connection: Connection, *, give_up_after: timedelta = GIVE_
     if connection.execute("delete from heartbeat where role = %s", (HOLD,)).rowcount == 0:
         return None
     cursor = connection.execute(
-        "update outbox set give_up_at = greatest(give_up_at, now() + %s) where state in ('ready', 'leased')",
+        "update outbox set give_up_at = greatest(give_up_at, now() + %s), first_try_at = null"
+        " where state in ('ready', 'leased')",
         (give_up_after,),
     )
     notify(connection)
@@ -208,11 +209,15 @@ def list_messages(connection: Connection, state: str, limit: int = 100) -> list[
 def revive(
     connection: Connection, keys: Sequence[str], *, give_up_after: timedelta = GIVE_UP_AFTER
 ) -> list[str]:
-    """Makes dead messages ready again once their cause is mended. Same idempotency keys: nothing is sent twice."""
+    """Makes dead messages ready again once their cause is mended. Same idempotency keys: nothing is sent twice. What went on by
+    its next channel is not sent by the first one as well."""
     rows = connection.execute(
         """
-        update outbox set state = 'ready', reason = null, attempts = 0, next_try_at = now(), give_up_at = now() + %s
-        where state = 'dead' and idempotency_key = any(%s) returning idempotency_key
+        update outbox set state = 'ready', reason = null, attempts = 0, next_try_at = now(), give_up_at = now() + %s,
+                          first_try_at = null
+        where state = 'dead' and idempotency_key = any(%s)
+          and not exists (select 1 from outbox f where f.follows = outbox.message_id)
+        returning idempotency_key
         """,
         (give_up_after, list(keys)),
     ).fetchall()

@@ -189,6 +189,8 @@ EN: dict[str, str] = {
     "desk_kind_message.unknown": "delivery of message unknown",
     "desk_kind_message.reply": "reply by message",
     "desk_kind_message.dead": "message given up",
+    "desk_kind_channel.off": "channel of messages switched off",
+    "desk_kind_channel.on": "channel of messages switched on",
     "desk_kind_evidence.looked": "looked at",
     "desk_kind_picture.looked": "pictures looked at",
     "desk_kind_picture.linked": "picture kept",

@@ -192,6 +192,8 @@ ZH: dict[str, str] = {
     "desk_kind_message.unknown": "通知送达情况不明",
     "desk_kind_message.reply": "短信回复",
     "desk_kind_message.dead": "通知未能发出",
+    "desk_kind_channel.off": "通知通道停用",
+    "desk_kind_channel.on": "通知通道启用",
     "desk_kind_evidence.looked": "查阅",
     "desk_kind_picture.looked": "查阅图像",
     "desk_kind_picture.linked": "留存图像",

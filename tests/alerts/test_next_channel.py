@@ -199,6 +199,15 @@ def test_without_the_unique_key_it_would_go_twice(desk: Desk) -> None:
         desk.connection.execute("update outbox set follows = %s where message_id = %s", (message, another))
 
 
+def test_what_went_on_is_not_sent_by_the_first_channel_as_well(desk: Desk) -> None:
+    from alerts.outbox import revive
+
+    put(desk)
+    put(desk, "f1:p3:opened", fallback=[])
+    desk.drain(sender_of(desk, sms=Told(GONE), mail=Told()))
+    assert revive(desk.connection, ["f1:p2:opened", "f1:p3:opened"]) == ["f1:p3:opened"]
+
+
 # -- a channel that fails passingly
 
 
