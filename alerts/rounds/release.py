@@ -11,6 +11,7 @@ its cause are notices, reminders, and findings that had to last first (``hold_fo
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,9 +31,15 @@ from domain.centre import Centre
 from domain.findings import SEVERITIES, Finding
 from domain.messages import Route
 from store import Connection
+from store.connection import PASSING
+from store.dead_letters import Refusal, write_dead_letters
+
+log = logging.getLogger(__name__)
 
 #: People whose gathered messages, and messages by themselves, are let go in one transaction.
 PEOPLE, ALONE = 200, 2000
+#: How long what cannot be let go waits.
+PUSH_AHEAD = timedelta(hours=1)
 #: Where those that wait under a name are corrections, the name ends so.
 CORRECTIONS = ":corrections"
 #: Reasons to wait together: the rest of the group leaves with the first of it. The others wait each for its own end.
@@ -92,6 +99,7 @@ class Released:
     gathered: int = 0
     skipped: int = 0
     waiting_on: int = 0
+    failed: int = 0
     more: bool = False
 
 
@@ -141,15 +149,16 @@ class Release:
         going = self._sift(connection, alone, judge, done)
         for rows in groups:
             left = self._sift(connection, rows, judge, done)
-            if len(left) > 1:
-                self._tell(connection, left, now)
-                done.digests, done.gathered = done.digests + 1, done.gathered + len(left)
-            else:
+            if len(left) < 2:
                 going += left
+            elif self._told(connection, left, now, judge.refusals):
+                done.digests, done.gathered = done.digests + 1, done.gathered + len(left)
         self._go(connection, going, now)
         done.alone = len(going)
         if done.alone or done.digests:
             notify(connection)
+        done.failed = len(judge.refusals)
+        write_dead_letters(connection, judge.refusals, now=now)
         return done
 
     def next_at(self, connection: Connection) -> datetime | None:
@@ -209,6 +218,25 @@ class Release:
             values = {"ids": [row["message_id"] for row in rows], "expires": expires, "until": until}
             connection.execute(_GO, values | {"span": self.give_up_after})
 
+    def _told(
+        self, connection: Connection, rows: Sequence[dict[str, Any]], now: datetime, refusals: list[Refusal]
+    ) -> bool:
+        """Whether these were told in one message; those that cannot be wait a while, and stop nobody else."""
+        try:
+            with connection.transaction():
+                self._tell(connection, rows, now)
+        except PASSING:
+            raise
+        except Exception as error:
+            for row in rows:
+                refusals.append(_refusal(row, error, now))
+            connection.execute(
+                "update outbox set held_until = %s where message_id = any(%s)",
+                [now + PUSH_AHEAD, [row["message_id"] for row in rows]],
+            )
+            return False
+        return True
+
     def _tell(self, connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> int | None:
         first, last = rows[0], rows[-1]
         template = template_of(first["gather"])
@@ -235,9 +263,18 @@ class Judge:
         self._centre, self._now, self._silences = centre, now, active
         self._routes = {route.id: route for route in centre.messages.routes}
         self._timetables: dict[tuple[str | None, str], Timetable] = {}
+        #: Those that could not be judged.
+        self.refusals: list[Refusal] = []
 
     def __call__(self, row: Mapping[str, Any]) -> On | Reason | None:
-        """None: it may leave; a reason: it is not to be sent any more."""
+        """None: it may leave; a reason: it is not to be sent any more. One that cannot be judged waits on for a while."""
+        try:
+            return self._verdict(row)
+        except Exception as error:
+            self.refusals.append(_refusal(row, error, self._now))
+            return On(self._now + PUSH_AHEAD, Reason(row["reason"]))
+
+    def _verdict(self, row: Mapping[str, Any]) -> On | Reason | None:
         if row["finding_id"] is None:
             return None
         state, life, now = row["finding_state"], row["life"], self._now
@@ -270,6 +307,12 @@ class Judge:
             route = known or self._centre.messages.by_severity(finding.severity)
             self._timetables[key] = Timetable(route, finding.severity, self._centre)
         return self._timetables[key]
+
+
+def _refusal(row: Mapping[str, Any], error: Exception, now: datetime) -> Refusal:
+    key = str(row["idempotency_key"])
+    log.error("message %s cannot be let go: %r", row["message_id"], error, exc_info=error)
+    return Refusal("rules", key.encode(), "release_failed", f"cannot be let go: {error!r}"[:1000], at=now)
 
 
 def template_of(gather: str) -> str:

@@ -230,3 +230,42 @@ def test_five_thousand_that_waited_leave_in_a_moment(board: Board) -> None:
     done = release(board)
     assert time.monotonic() - began < 5.0
     assert (done.alone, done.digests, done.gathered, done.more) == (1000, 20, 4000, False)
+
+
+def test_what_cannot_be_let_go_waits_and_stops_nobody(board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row that cannot be judged, and a group that cannot be written."""
+    bad = board.held(board.finding(1, severity="red"), gather=None)
+    board.held(board.finding(2), gather=None)
+    for number in (3, 4):
+        board.held(board.finding(number), "p3")
+    for number in (5, 6):
+        board.held(board.finding(number), "p4")
+    from alerts.rounds import release as module
+
+    real = module.digest_params
+
+    def params(rows: Any, centre: Any, *given: Any) -> dict[str, Any]:
+        if rows[0]["person"] == "p3":
+            raise KeyError("worst")
+        return real(rows, centre, *given)
+
+    monkeypatch.setattr(module, "digest_params", params)
+    monkeypatch.setattr(
+        module.Judge, "_timetable", lambda self, name, finding: {"yellow": Always()}[finding.severity]
+    )
+    done = release(board, 1)
+    assert (done.alone, done.digests, done.gathered, done.failed) == (1, 1, 2, 3)
+    later = board.now + timedelta(hours=1)
+    assert board.rows("held_until", "state = 'held'") == [later] * 3
+    letters = board.connection.execute(
+        "select code, convert_from(raw, 'utf8') from dead_letter order by 2"
+    ).fetchall()
+    assert letters == [("release_failed", f"f{number}:p3:opened") for number in (1, 3, 4)]
+    monkeypatch.undo()
+    assert release(board, 60) == Released(alone=1, digests=1, gathered=2)
+    assert board.rows("state", f"message_id = {bad}") == ["ready"]
+
+
+class Always:
+    def allowed(self, at: Any) -> Any:
+        return at
