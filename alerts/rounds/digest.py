@@ -34,6 +34,8 @@ TEMPLATE = "digest.daily"
 REACH_BACK = 40
 #: A digest that is later than this is of no use any more; the next one tells of everything.
 LATEST = timedelta(hours=24)
+#: Somebody's first one comes at its moment or not at all: yesterday nobody had asked for it.
+FIRST_LATEST = timedelta(minutes=10)
 
 #: Person → (channel, address) in the order in which they are tried.
 AddressesOf = Callable[[Person], Sequence[tuple[str, str]]]
@@ -92,13 +94,15 @@ class Daily:
 
     def _make(self, connection: Connection, settings: DigestSettings, at: datetime, now: datetime) -> int:
         shares = self._shares(connection, settings, now)
-        since = self._told_until(connection, list(shares), settings, at)
+        before = self._before(settings, at)
+        told = self._told_until(connection, list(shares), [at, *before])
+        first = before[0] if before else at - timedelta(days=1)
         found: dict[datetime, tuple[list[DayCount], list[dict[str, Any]]]] = {}
         written = 0
         for person, windows in shares.items():
-            begin = since[person]
-            if begin >= at:
-                continue  # made before
+            begin = told.get(person, first)
+            if begin >= at or (person not in told and now - at > FIRST_LATEST):
+                continue  # made before; or not missed, but asked for since
             if begin not in found:
                 found[begin] = self._read(connection, settings, begin, at, now)
             written += self._tell(connection, person, windows, *found[begin], begin, at, now)
@@ -121,27 +125,28 @@ class Daily:
                     shares[person] = shares.get(person, frozenset()) | {window.id}
         return shares
 
+    def _before(self, settings: DigestSettings, at: datetime) -> list[datetime]:
+        """The moments before one, the newest first."""
+        found: list[datetime] = []
+        last: datetime | None = at
+        while len(found) < REACH_BACK and last is not None:
+            last = last_digest_moment(settings, self.centre.working_time, last - timedelta(microseconds=1))
+            found += [] if last is None else [last]
+        return found
+
     def _told_until(
-        self, connection: Connection, people: Sequence[str], settings: DigestSettings, at: datetime
+        self, connection: Connection, people: Sequence[str], moments: Sequence[datetime]
     ) -> dict[str, datetime]:
-        """Up to when each person was told before; of those who never were, since the digest before this one."""
-        calendar = self.centre.working_time
-        moments = [at]
-        while len(moments) <= REACH_BACK:
-            before = last_digest_moment(settings, calendar, moments[-1] - timedelta(microseconds=1))
-            if before is None:
-                break
-            moments.append(before)
+        """Up to when each person was told before; without those who never were."""
         keys = {self._key(person, moment): (person, moment) for person in people for moment in moments}
         made = connection.execute(
             "select idempotency_key from outbox where idempotency_key = any(%s)", [list(keys)]
         ).fetchall()
-        since = dict.fromkeys(people, moments[1] if len(moments) > 1 else at - timedelta(days=1))
         known: dict[str, datetime] = {}
         for (key,) in made:
             person, moment = keys[key]
             known[person] = max(moment, known.get(person, moment))
-        return since | known
+        return known
 
     def _read(
         self, connection: Connection, settings: DigestSettings, since: datetime, at: datetime, now: datetime

@@ -48,6 +48,14 @@ def texts(board: Board) -> dict[str, str]:
     }
 
 
+def yesterday(board: Board) -> None:
+    """There was one the day before."""
+    board.clock.set(NOW - timedelta(days=1))
+    turn(board)
+    board.connection.execute("delete from outbox where template = 'digest.daily' and state = 'ready'")
+    board.clock.set(NOW)
+
+
 def issued(board: Board, number: int, hours_ago: float, **changes: Any) -> None:
     """A finding that the system issued so long ago."""
     columns = {key: changes.pop(key) for key in ("life", "closed_at", "revoked_at") if key in changes}
@@ -112,13 +120,21 @@ def test_where_nothing_ran_at_its_moment_it_comes_late_once_and_not_at_night(boa
     board.centre = make_centre(
         digest={"at": "17:30", "days": ["working", "rest"]}, quiet={"hours": ["21:00-07:00"]}
     )
+    yesterday(board)
     issued(board, 1, 2)
     assert turn(board, 60 * 5) == 0  # 22:30
     daily = make(board.centre)
     assert daily.next_at(board.now) == NOW + timedelta(hours=13.5)
     assert turn(board, 60 * 8.5, daily) == 1
     assert turn(board, 1) == 0
-    assert "11月19日17:30至11月20日17:30" in render(daily_rows(board)[0][2])
+    assert "11月19日17:30至11月20日17:30新增黄牌1" in texts(board)["p3"]
+
+
+def test_who_is_new_to_it_gets_none_of_yesterday(board: Board) -> None:
+    """It was put into the centre file this morning."""
+    issued(board, 1, 2)
+    assert turn(board, 60) == 0
+    assert daily_rows(board) == []
 
 
 def test_after_days_without_one_the_next_tells_of_everything_since_the_last(board: Board) -> None:
