@@ -19,7 +19,7 @@ _ZH = {
     "reason_quiet_hours": "免打扰时段", "reason_flood": "短时间内通知过多，合并发出", "reason_budget": "该号码当日额度用完，并入下次汇总",
     "reason_daily": "列入日报", "reason_refused": "网关拒收", "reason_tries_used_up": "多次重试未成", "reason_gave_up": "超过有效期未能发出",
     "reason_channel_off": "通道已停用", "reason_channel_failing": "通道持续故障", "reason_digest_empty": "无内容",
-    "inhibitor": "（{id} {rule}）", "silence": "（第{id}条，{author}）", "told": "（已发给{person}）", "recent": "（此前{n}条）",
+    "inhibitor": "（{rule} {id}）", "silence": "（第{id}条，{author}）", "told": "（已发给{person}）", "recent": "（此前{n}条）",
     "sent": "（当日已{n}条）", "working": "（该路由仅在工作时间发送）", "no_address": "无下列通道的号码或地址：{channels}",
     # its life
     "state_ready": "待发送", "state_leased": "发送中", "state_sent": "已移交网关", "state_delivered": "已送达",
@@ -29,7 +29,7 @@ _ZH = {
     "digest_digest.corrections": "更正汇总",
     "life_created": "{at} 生成", "life_sent_at": "{at} 移交", "life_delivered_at": "{at} 送达", "life_fate_at": "{at} 回执",
     "life_acknowledged_at": "{at} 确认", "life_tries": "试发{n}次", "life_reply": "回复“{text}”",
-    "daily": "{person}：{at} 的日报{name}（{state}）", "named": "列名告知", "counted": "计入",
+    "daily": "{person}：{at} 的日报{name}（{state}）", "named": "列名告知", "counted": "计入", "daily_digest": "日报",
     # routes
     "by_severity": "按级别名单", "route_fits": "✓ {name}", "route_fails": "✗ {name}：{key}须为 {wants}，实为 {has}",
     "key_rule": "规则", "key_severity": "级别", "key_window": "窗口", "key_item": "事项", "key_department": "部门", "key_level": "层级",
@@ -48,7 +48,7 @@ _ZH = {
     "head_next": "接下来", "no_rows": "没有任何通知记录：此条在启用通知前写入，或不属于通知范围。", "all_skipped": "没有发给任何人，原因逐条见下。",
     "no_next": "没有待发的通知。", "held_since": "自 {at} 起全部暂停发送（{why}）：mingjing messages release", "channel_off": "通道 {name} 已停用：{why}",
     "desk_held": "自 {at} 起全部通知暂停发送（{why}），由系统管理员恢复。",
-    "dry_over": "事由已不存在，不作推演。", "message_to": "{who}（{as}）", "follows": "接替第 {n} 条", "route_named": "路由 {name}", "more_channels": "其后 {channels}",
+    "dry_over": "事由已不存在，不作推演。", "message_to": "{who}（{as}）", "follows": "接替第 {n} 条", "after": "接替 {channel}", "route_named": "路由 {name}", "more_channels": "其后 {channels}",
     "nobody_told": "未通知任何人：{why}",
 }  # fmt: skip
 _EN = {
@@ -69,7 +69,7 @@ _EN = {
     "reason_daily": "for the daily digest", "reason_refused": "refused by the gateway", "reason_tries_used_up": "many tries, none succeeded",
     "reason_gave_up": "not sent within its time", "reason_channel_off": "the channel is off", "reason_channel_failing": "the channel fails",
     "reason_digest_empty": "nothing to tell",
-    "inhibitor": " ({id} {rule})", "silence": " (number {id}, {author})", "told": " (sent to {person})", "recent": " ({n} before it)",
+    "inhibitor": " ({rule} {id})", "silence": " (number {id}, {author})", "told": " (sent to {person})", "recent": " ({n} before it)",
     "sent": " ({n} that day)", "working": " (this route sends in working hours only)", "no_address": "no address for {channels}",
     "state_ready": "waits to be sent", "state_leased": "being sent", "state_sent": "handed over", "state_delivered": "delivered",
     "state_undelivered": "undelivered", "state_unknown": "fate unknown", "state_dead": "given up", "state_skipped": "not sent",
@@ -78,7 +78,7 @@ _EN = {
     "digest_digest.corrections": "digest of corrections",
     "life_created": "{at} written", "life_sent_at": "{at} handed over", "life_delivered_at": "{at} delivered", "life_fate_at": "{at} receipt",
     "life_acknowledged_at": "{at} acknowledged", "life_tries": "{n} tries", "life_reply": "reply: {text}",
-    "daily": "{person}: {name} in the digest of {at} ({state})", "named": "by name", "counted": "counted",
+    "daily": "{person}: {name} in the digest of {at} ({state})", "named": "by name", "counted": "counted", "daily_digest": "daily digest",
     "by_severity": "lists by severity", "route_fits": "✓ {name}", "route_fails": "✗ {name}: {key} must be {wants}, is {has}",
     "key_rule": "rule", "key_severity": "severity", "key_window": "window", "key_item": "item", "key_department": "department", "key_level": "level",
     "route_to": "to {roles}", "route_channels": "by {channels}", "route_working": "in working hours only",
@@ -96,7 +96,7 @@ _EN = {
     "all_skipped": "Nobody was told; each reason stands below.", "no_next": "Nothing is to come.",
     "held_since": "No message leaves since {at} ({why}): mingjing messages release", "channel_off": "channel {name} is off: {why}",
     "desk_held": "No message leaves since {at} ({why}); an administrator lets them go.",
-    "dry_over": "Its cause has ended: no dry run.", "message_to": "{who} ({as})", "follows": "in place of {n}", "route_named": "route {name}",
+    "dry_over": "Its cause has ended: no dry run.", "message_to": "{who} ({as})", "follows": "in place of {n}", "after": "in place of {channel}", "route_named": "route {name}",
     "more_channels": "then {channels}", "nobody_told": "Nobody was told: {why}",
 }  # fmt: skip
 WORDS: Mapping[str, Mapping[str, str]] = {"zh-CN": _ZH, "en": _EN}

@@ -9,10 +9,12 @@ from typing import Any
 
 from alerts.explain import RouteTried, Verdict
 from alerts.explain_catalogue import WORDS
+from alerts.reasons import Why
 from alerts.roster_words import ROLES, grounds_words
 from alerts.rounds.schedule import Planned
 from domain.centre import Centre
 from domain.messages import Route
+from domain.rule_names import rule_name
 
 
 class Speech:
@@ -70,7 +72,10 @@ class Speech:
         text = self(key) if self.has(key) else reason
         about = dict(detail)
         if reason == "inhibited" and about.get("inhibitor"):
-            text += self("inhibitor", id=about["inhibitor"], rule=about.get("rule") or "")
+            rule = str(about.get("rule") or "")
+            if rule and not self.codes:
+                rule = rule_name(rule, "en" if self.language == "en" else "zh")
+            text += self("inhibitor", id=about["inhibitor"], rule=rule)
         silence = about.get("silence") or (about.get("silenced") or {}).get("silence") if about else None
         if silence is not None:
             text += self("silence", id=silence, author=self.name(str(about.get("author") or "")))
@@ -220,7 +225,8 @@ class Speech:
 
     def planned(self, planned: Planned) -> str:
         """Something that is to come, without its moment and person."""
-        text = self.why(planned.why.value)
+        daily = planned.why is Why.DIGEST and planned.reason is None
+        text = self("daily_digest") if daily else self.why(planned.why.value)
         if planned.number:
             text = self("numbered", what=text, n=planned.number, of=planned.of)
         if planned.reason is not None:

@@ -39,6 +39,7 @@ def told(found: Explained, say: Speech) -> Told:
     used = {row["channel"] for row in found.messages if row["state"] in ("ready", "leased")}
     alarms += [say("channel_off", name=name, why=why) for name, why in found.off.items() if name in used]
     nobody = why_nobody(found)
+    channels = {row["message_id"]: row["channel"] for row in found.messages}
     return Told(
         alarms,
         ""
@@ -47,20 +48,23 @@ def told(found: Explained, say: Speech) -> Told:
         if say.has(nobody)
         else say("nobody_told", why=say.reason(nobody, {})),
         say("route_named", name=found.route.id or say("by_severity")) + say("colon") + say.route(found.route),
-        [told_row(row, say) for row in found.messages],
+        [told_row(row, say, channels) for row in found.messages],
         [(say.at(at), what, who) for at, what, who in say.sends(found.coming)],
         [say.day(each) for each in found.digests],
     )
 
 
-def told_row(row: Mapping[str, Any], say: Speech) -> ToldRow:
-    """One decision."""
+def told_row(row: Mapping[str, Any], say: Speech, channels: Mapping[int, str]) -> ToldRow:
+    """One decision.
+
+    Args:
+        channels: number of a message → its channel, for those that go in the place of another.
+    """
+    arrived = row["state"] in ("delivered", "skipped", "gathered")
     extra = [
-        say("follows", n=row["follows"]) if row.get("follows") else "",
-        say("more_channels", channels=" → ".join(row["fallback"]))
-        if row["fallback"] and row["state"] not in ("delivered", "skipped", "gathered")
-        else "",
-        say.missing(row),
+        say("after", channel=channels.get(row["follows"], "")) if row.get("follows") else "",
+        say("more_channels", channels=" → ".join(row["fallback"])) if row["fallback"] and not arrived else "",
+        "" if arrived else say.missing(row),
     ]
     return ToldRow(
         row["message_id"],

@@ -94,7 +94,9 @@ def test_who_was_told_and_what_comes(desk: Desk) -> None:
 
     other = explain(desk.connection, desk.planner, "f2", NOW)
     assert why_nobody(other) == "all_skipped"
-    assert all("f1 time_limit.legal" in ZH.state(row) for row in other.messages)
+    plain = Speech("zh-CN", CENTRE, NOW, codes=False)
+    assert all("（超法定时限 f1）" in plain.state(row) for row in other.messages)
+    assert all("（time_limit.legal f1） [inhibited]" in ZH.state(row) for row in other.messages)
     assert other.coming == ()
 
     soon = coming(desk.connection, CENTRE, NOW, channels=("sms",))
@@ -151,7 +153,7 @@ def test_what_comes_is_one_line_for_all_who_hear_the_same() -> None:
     lines = list(ZH.sends([*both, later]))
     assert lines == [
         (NOW, "提醒 1/5，除非已确认", "张三、李四（sms）"),
-        (later.at, "汇总", "分管领导（无人）"),
+        (later.at, "日报", "分管领导（无人）"),
     ]
     assert ZH.at(later.at) == "2026-11-21 17:30"
 

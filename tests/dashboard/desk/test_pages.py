@@ -354,7 +354,7 @@ def test_what_gateways_and_people_said_of_a_message_is_shown(visit, db):
         "MK:0001",
         "回复“&lt;b&gt;请问是哪一件？”",
         "未发送的 1 条及原因",
-        "由其代表（f9",
+        "由其代表（超法定时限 f9）",
     ):
         assert part in page, part
     assert "13800000002" not in page
