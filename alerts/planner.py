@@ -139,6 +139,7 @@ class Planner:
             Hours(centre),
             Flood(settings.flood, facts.leaving),
             Budget(centre, facts.leaving),
+            Hours(centre),  # what was put off has to keep them, too
             Dedup(),
             LinkTimes(self.links.lifetime, centre.zone),
         ))  # fmt: skip

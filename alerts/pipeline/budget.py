@@ -37,30 +37,30 @@ class Budget:
             if each.gather is not None:
                 one.add((number, day, each.gather))
             used[number, day] = used.get((number, day), 0) + (1 if each.gather else each.number)
-        told: set[tuple[str, str, str]] = set()
         next_digest: dict[datetime, datetime] = {}
+        over: dict[tuple[str, str, str], int | None] = {}  # of one piece of news a number has one message
         decided = list(drafts)
         for place, draft in in_turn(drafts):
             number = number_of(draft.phone)
             if draft.skipped or number is None or draft.waits_for(Reason.BUDGET):
                 continue
-            day = calendar.local_date(draft.leaves_at)
-            news = (number, draft.finding.finding_id, draft.news.step)
-            if news in told or (draft.gather is not None and (number, day, draft.gather) in one):
-                continue  # no message of its own
-            told.add(news)
-            sent = used.get((number, day), 0)
-            kept = 0 if draft.finding.severity == "red" else settings.keep_for_red
-            if sent >= settings.per_day - kept - 1:
+            day, news = (
+                calendar.local_date(draft.leaves_at),
+                (number, draft.finding.finding_id, draft.news.step),
+            )
+            gathered = draft.gather is not None and (number, day, draft.gather) in one
+            if news not in over and not gathered:
+                sent = used.get((number, day), 0)
+                kept = 0 if draft.finding.severity == "red" else settings.keep_for_red
+                over[news] = sent if sent >= settings.per_day - kept else None
+                if over[news] is None:
+                    used[number, day] = sent + 1
+                    if draft.gather is not None:
+                        one.add((number, day, draft.gather))
+            if over.get(news) is not None:
                 at = draft.leaves_at
                 until = next_digest.get(at) or next_digest.setdefault(at, self._next_digest(at))
-                # Where what falls out is told on the same day, the last place is that digest's.
-                if sent >= settings.per_day - kept - (calendar.local_date(until) == day):
-                    decided[place] = draft.hold(Reason.BUDGET, until, Reason.BUDGET, sent=sent)
-                    continue
-            if draft.gather is not None:
-                one.add((number, day, draft.gather))
-            used[number, day] = sent + 1
+                decided[place] = draft.hold(Reason.BUDGET, until, Reason.BUDGET, sent=over[news])
         return decided
 
     def _next_digest(self, at: datetime) -> datetime:
