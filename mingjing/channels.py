@@ -8,17 +8,20 @@ person, where that is not what its hook usually takes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 
 from alerts.addresses import AddressKind
+from alerts.hooks.approved import needed
 from alerts.hooks.base import CanReceive, Hook
 from alerts.hooks.registry import ADDRESSES, open_hook
 from alerts.receipts import gives_receipts
+from domain.centre import Centre
 from domain.errors import SettingsError
+from domain.messages import MessageSettings
 from mingjing.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -80,6 +83,37 @@ def open_channels(settings: Settings) -> dict[str, Hook]:
                 hook.close()
             raise SettingsError(f"{settings.channels_file}: channel {name}: {error}") from None
     return hooks
+
+
+def check_templates(settings: Settings, centres: Iterable[Centre]) -> None:
+    """That providers who send approved templates only have one for whatever the settings of these centres can lead to.
+
+    Raises:
+        SettingsError: the first that is missing, with the channel, the centre and the key that leads to it.
+    """
+    file = settings.channels_file
+    if file is None:
+        return
+    channels = read_channels(file)
+    for centre in centres:
+        for name in _channels_of(centre.messages, next(iter(channels))):
+            templates = channels[name][1].get("templates") if name in channels else None
+            if not isinstance(templates, Mapping):
+                continue
+            for template, key in needed(centre.messages).items():
+                if template not in templates:
+                    raise SettingsError(
+                        f"{file}: channel {name}: templates: {template} is missing;"
+                        f" centre {centre.centre.id} can send it ({key} of its file)"
+                    )
+
+
+def _channels_of(messages: MessageSettings, first: str) -> list[str]:
+    """The channels by which messages of a centre can leave."""
+    named = [messages.channels or [first]]
+    for route in messages.routes:
+        named += [route.channels or [], *(step.channels or [] for step in route.escalate)]
+    return list(dict.fromkeys(channel for channels in named for channel in channels))
 
 
 def open_receiving(settings: Settings) -> dict[str, Hook]:

@@ -281,8 +281,9 @@ def sender(context: Context) -> None:
     from alerts.metrics import HookCollector
     from alerts.receipt_rounds import ReceiptRounds
     from alerts.sender import Sender, SenderSettings
-    from mingjing.channels import open_channels
+    from mingjing.channels import check_templates, open_channels
 
+    check_templates(context.settings, context.centres.values())
     hooks = open_channels(context.settings)
     settings = SenderSettings(
         patience=context.settings.receipt_minutes * 60.0,

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from alerts.catalogue import ALWAYS, TEXTS
 from alerts.messages import Outgoing, clean
 from domain.errors import SendError
-from domain.messages import MessageSettings
+from domain.messages import CARD_ROLES, MessageSettings
 
 _PLACE = re.compile(r"\{(\w+)\}")
 
@@ -108,8 +108,10 @@ def needed(messages: MessageSettings) -> dict[str, str]:
             found.setdefault("finding.again", f"messages.routes.{route.id}.remind_every")
         if route.escalate:
             found.setdefault("finding.escalated", f"messages.routes.{route.id}.escalate")
-    if messages.group is not None and told.intersection(messages.group.roles):
-        found["digest.group"] = found["digest.corrections"] = "messages.group"
+    if told.difference(CARD_ROLES):
+        # Whoever gets no cards is told of several in one, also after quiet hours and silences.
+        grouped = messages.group is not None and told.intersection(messages.group.roles)
+        found["digest.group"] = found["digest.corrections"] = "messages.group" if grouped else "messages"
     if messages.flood is not None:
         found["digest.flood"] = "messages.flood"
     elif messages.budget is not None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from domain.centre import Centre
 from domain.errors import SettingsError
-from mingjing.channels import open_channels
+from mingjing.channels import check_templates, open_channels
 from mingjing.doctor.report import Result, fault, ok, some, warning
 from mingjing.doctor.scene import Scene
 from mingjing.settings import Settings
@@ -27,7 +28,7 @@ _NO_BREAK = "\u00a0\u2007\u202f\u2060\ufeff"
 def gateway(scene: Scene) -> Iterator[Result]:
     settings = scene.settings
     if settings.channels_file is not None:
-        yield _channels(settings)
+        yield _channels(settings, (scene.centres or {}).values())
         return
     if not settings.gateway_url:
         yield warning(
@@ -47,9 +48,10 @@ def gateway(scene: Scene) -> Iterator[Result]:
     yield from _reach(settings.gateway_url)
 
 
-def _channels(settings: Settings) -> Result:
+def _channels(settings: Settings, centres: Iterable[Centre]) -> Result:
     """Whether every channel of the file can be opened; none is asked anything, since each question may cost."""
     try:
+        check_templates(settings, centres)
         hooks = open_channels(settings)
     except SettingsError as error:
         mend = f"MINGJING_CHANNELS_FILE={settings.channels_file}"

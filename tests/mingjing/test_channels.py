@@ -1,12 +1,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from alerts.catalogue import ALWAYS
 from domain.errors import SettingsError
-from mingjing.channels import address_kinds, channel_of, open_channels, open_receiving, read_channels
+from mingjing.channels import (
+    address_kinds,
+    channel_of,
+    check_templates,
+    open_channels,
+    open_receiving,
+    read_channels,
+)
 from mingjing.settings import load_settings
+from tests.alerts.conftest import make_centre
 
 GOOD = """\
 sms: {hook: http_map, url: "http://gateway/send", secret_file: secret, fields: {to: "{to}", s: "{secret}"}}
@@ -112,3 +122,47 @@ def test_only_what_receives_is_opened_for_pushes_and_what_cannot_be_is_said(
     hooks["pushed"].close()
     assert [record.args[0] for record in caplog.records if record.args] == ["broken"]
     assert open_receiving(load_settings(gateway_url="http://gateway/")) == {}
+
+
+@pytest.mark.parametrize(
+    ("messages", "lacks", "key"),
+    [
+        ({"red": ["handler"]}, "digest.flood", "messages.flood"),
+        ({"flood": None}, "digest.group", "messages.group"),
+        ({"flood": None, "red": ["handler"]}, None, None),
+        ({"flood": None, "red": [], "digest": {"at": "17:30"}}, "digest.daily", "messages.digest"),
+        (
+            {"flood": None, "red": [], "routes": [{"id": "r", "to": ["handler"], "remind_every": 30}]},
+            "finding.again",
+            "messages.routes.r.remind_every",
+        ),
+        (
+            {"flood": None, "red": [], "routes": [{"id": "r", "to": ["p4"], "channels": ["post"]}]},
+            "digest.group",
+            "messages",
+        ),
+        ({"channels": ["post"]}, None, None),
+    ],
+)
+def test_a_template_that_a_centre_can_send_and_the_provider_does_not_know_is_named_at_the_start(
+    file: Path, messages: dict[str, Any], lacks: str | None, key: str | None
+) -> None:
+    templates = ", ".join(f"{name}: {{id: S1, values: [level]}}" for name in sorted(ALWAYS))
+    aliyun = f"sms: {{hook: aliyun, access_key_id: A, secret: s, sign_name: x, templates: {{{templates}}}}}\n"
+    file.write_text(aliyun + GOOD.splitlines()[1] + "\n")
+    settings, centre = load_settings(channels_file=file), make_centre(**messages)
+    for hook in open_channels(settings).values():
+        hook.close()
+    if lacks is None:
+        check_templates(settings, [centre])
+        return
+    with pytest.raises(SettingsError) as caught:
+        check_templates(settings, [centre])
+    assert (
+        f"channel sms: templates: {lacks} is missing; centre 530502 can send it ({key} of its file)"
+        in str(caught.value)
+    )
+
+
+def test_without_a_file_no_template_is_missing(tmp_path: Path) -> None:
+    check_templates(load_settings(data=tmp_path), [make_centre()])
