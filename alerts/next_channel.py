@@ -154,9 +154,10 @@ def no_longer_true(row: dict[str, Any]) -> str | None:
         return Reason.REVOKED.value
     if row["severity"] == "notice" and state != "open":
         return Reason.OVER.value
-    if row["has_ack"] and row["acknowledged_at"] is not None:
+    params = row["params"]
+    if row["has_ack"] and row["acknowledged_at"] is not None and params.get("until") != "answered":
         return Reason.ACKNOWLEDGED.value
-    late = row["params"].get("late")
+    late = params.get("late")
     if late in STEPS and row["life"] not in STEPS[late].states:
         return Reason.OVER.value
     return None

@@ -102,17 +102,18 @@ def test_what_is_too_old_to_be_sent_goes_on(desk: Desk) -> None:
 
 
 def test_a_late_delivered_is_kept_and_calls_off_what_has_not_left(desk: Desk) -> None:
-    put(desk)
-    put(desk, "f1:p3:opened")
-    sender_of(desk, sms=Told(Handed("g1"), Handed("g2"))).step()
-    unknown = [Receipt("unknown", "g1"), Receipt("unknown", "g2")]
-    receipts.take(desk.connection, "sms", unknown, NOW, follow=FOLLOW)
+    keys = ["f1:p2:opened", "f1:p3:opened"]
+    for key in keys:
+        put(desk, key)
+    sender_of(desk, sms=Told()).step()
+    for key in keys:
+        unknown = [Receipt("unknown", idempotency_key=key)]
+        receipts.take(desk.connection, "sms", unknown, NOW, follow=FOLLOW)
     desk.connection.execute(
         "update outbox set state = 'sent', attempts = 1 where idempotency_key = 'f1:p3:opened>mail'"
     )
-    receipts.take(
-        desk.connection, "sms", [Receipt("delivered", "g1"), Receipt("delivered", "g2")], NOW, follow=FOLLOW
-    )
+    arrived = [Receipt("delivered", idempotency_key=key) for key in keys]
+    receipts.take(desk.connection, "sms", arrived, NOW, follow=FOLLOW)
     assert story(desk) == [
         ("sms", "delivered", None), ("sms", "delivered", None),
         ("mail", "skipped", "already_told"), ("mail", "sent", None),
@@ -130,6 +131,13 @@ def test_a_late_delivered_is_kept_and_calls_off_what_has_not_left(desk: Desk) ->
         ({"finding_state": "closed"}, "finding.yellow", {}, True, None),  # a card stands
         ({"acknowledged_at": NOW}, "finding.yellow", {}, True, "acknowledged"),
         ({"acknowledged_at": NOW}, "finding.reminder", {"late": "answer"}, False, None),
+        (
+            {"acknowledged_at": NOW, "life": "acknowledged"},
+            "finding.again",
+            {"until": "answered"},
+            True,
+            None,
+        ),
         ({"life": "answered"}, "finding.reminder", {"late": "answer"}, False, "over"),
         ({"finding_state": "revoked"}, "finding.correction", {}, False, None),
         ({"finding_state": "open"}, "finding.correction", {}, False, "reopened"),
