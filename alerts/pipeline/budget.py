@@ -52,7 +52,11 @@ class Budget:
             if news not in over and not gathered:
                 sent = used.get((number, day), 0)
                 kept = 0 if draft.finding.severity == "red" else settings.keep_for_red
-                over[news] = sent if sent >= settings.per_day - kept else None
+                # Where what falls out is told on the same day, the last place is that digest's.
+                at = draft.leaves_at
+                until = next_digest.get(at) or next_digest.setdefault(at, self._next_digest(at))
+                most = settings.per_day - kept - (calendar.local_date(until) == day)
+                over[news] = sent if sent >= most else None
                 if over[news] is None:
                     used[number, day] = sent + 1
                     if draft.gather is not None:

@@ -81,6 +81,23 @@ def test_without_a_window_only_the_inspectors_are_told(window: str | None) -> No
     assert len(why_not(plan)) == 3
 
 
+@pytest.mark.parametrize(
+    ("rule", "window", "people"),
+    [
+        ("source.silent", None, ["p3"]),
+        ("rule.stopped", None, ["p3"]),
+        ("camera.down", "A07", ["p1"]),
+        ("fee", None, []),
+    ],
+)
+def test_what_supervision_lacks_at_no_window_goes_to_the_operators_if_there_are_any(
+    rule: str, window: str | None, people: list[str]
+) -> None:
+    finding = make_finding(rule=rule, severity="notice", window=window)
+    assert told(decide(finding, centre=make_centre(operators=["p3"]))) == people
+    assert told(decide(make_finding(rule=rule, severity="notice", window=None))) == []
+
+
 def test_a_correction_goes_to_those_who_were_told_even_if_roles_have_changed() -> None:
     finding = make_finding(state="revoked", revoked_at=NOW, opened_at=NOW - timedelta(days=9))
     earlier = [Recipient("p9", "13899999999"), Recipient("p1", "13800000001")]

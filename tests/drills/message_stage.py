@@ -65,6 +65,7 @@ def make_centre(windows: int, leaders: int, cameras: int = 0, sites: int = 1, **
                         "polygon": [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]}]}
             for n in range(cameras)
         ],
+        "rules": {"blind": {}},
         "messages": {"inspectors": ["j0"], "operators": ["o0"], **messages},
     })  # fmt: skip
 
@@ -107,7 +108,8 @@ class Stage:
             pass
         while True:
             ahead = self.rounds(self.connection, self.now)
-            sent = self.sender.step()
+            ready = self.one("select exists (select 1 from outbox where state in ('ready', 'leased'))")
+            sent = self.sender.step() if ready else 0
             if not sent and (ahead is None or ahead > self.now):
                 return ahead
 

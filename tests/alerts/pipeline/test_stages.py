@@ -319,6 +319,13 @@ def test_what_falls_out_leaves_with_the_next_digest() -> None:
     assert (decided.until, decided.detail) == (at("2026-02-13 17:30"), {"sent": 3})
 
 
+def test_a_digest_of_the_same_day_has_the_last_place_of_that_day() -> None:
+    drafts = [make_draft(n, severity="red", now=MORNING) for n in range(7)]
+    decided = after(Budget(make_centre(digest={"at": "17:30"}, **FIVE), []), drafts, MORNING)
+    assert reasons(decided).count(None) == 4
+    assert {draft.until for draft in decided if draft.reason} == {at("2026-02-13 17:30")}
+
+
 @pytest.mark.parametrize(
     ("leaving", "held"),
     [
