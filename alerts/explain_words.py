@@ -121,6 +121,18 @@ class Speech:
             text += self("code", code=row["fate_code"])
         return text
 
+    def state_name(self, state: str) -> str:
+        """A state alone."""
+        return (
+            self(f"state_{state}")
+            if self.has(f"state_{state}") and state not in ("held", "gathered")
+            else state
+        )
+
+    def off_reason(self, reason: str) -> str:
+        """Why a channel is off: its provider refuses everything, or what an operator said."""
+        return self("off_refused") if reason == "refused" else reason
+
     def digest(self, digest: Mapping[str, Any]) -> str:
         """In which message it was told."""
         key = f"digest_{digest['template']}"

@@ -23,6 +23,7 @@ from dashboard.desk import (
     findings_page,
     history_page,
     manual_page,
+    messaging_page,
     scores_page,
     sign_in,
     silences_page,
@@ -55,6 +56,7 @@ LOOKS: dict[str, Page] = {
     "/checks/plan/{id}": spot_checks_page.quality,
     "/scores": scores_page.scores,
     "/history": history_page.history,
+    "/messages": messaging_page.messaging,
     "/silences": silences_page.silences,
 }
 ACTS: dict[str, Page] = {

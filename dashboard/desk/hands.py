@@ -88,6 +88,64 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
+class ChannelRow:
+    """A channel: whether it is on, else why and since when; what waits for it, and what became of its messages of a day."""
+
+    name: str
+    on: bool
+    why: str
+    since: str
+    waiting: int
+    sent: int
+    delivered: int
+    undelivered: int
+    unknown: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A send that is to come; ``finding`` empty: of many."""
+
+    at: str
+    what: str
+    who: str
+    channel: str
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A message that has not arrived, in words; ``went_on``: by which other channel."""
+
+    at: str
+    who: str
+    channel: str
+    address: str
+    template: str
+    state: str
+    became: str
+    went_on: str
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """How messages do.
+
+    ``alarms``: why nothing leaves; ``troubles``: what is wrong, what to do, since when; ``counts``: state, reason in words, number
+    (of a day, and of all that wait).
+    """
+
+    alarms: Sequence[str]
+    troubles: Sequence[tuple[str, str, str]]
+    channels: Sequence[ChannelRow]
+    counts: Sequence[tuple[str, str, int]]
+    waiting: Sequence[Waiting]
+    failed: Sequence[Failed]
+
+
+@dataclass(frozen=True, slots=True)
 class SilenceAsked:
     """A silence as somebody asks for it: ``match`` by key, moments with their zone, ``days`` and ``hours`` in which it holds."""
 
@@ -138,6 +196,7 @@ class Hands:
     Args:
         tell: who is told of a revoked or a manual finding, by centre.
         told: of a finding: who was told when, and what became of it: (connection, centre, finding, now, language).
+        overview: how the messages of a centre do: (connection, centre, now, language).
         silences: see :class:`Silences`.
         scores: see :class:`Scores`.
         plan: see :class:`MakePlan`.
@@ -147,6 +206,7 @@ class Hands:
 
     tell: Callable[[Centre], Tell] = lambda _centre: tell_nobody
     told: Callable[[Connection, Centre, str, datetime, str], Told] | None = None
+    overview: Callable[[Connection, Centre, datetime, str], Overview] | None = None
     silences: Silences | None = None
     scores: Scores | None = None
     plan: MakePlan | None = None
@@ -154,4 +214,18 @@ class Hands:
     bundle: Callable[[Connection, Centre, str, bool, datetime, str], bytes] | None = None
 
 
-__all__ = ["Hands", "MakePlan", "Row", "ScoreTable", "Scores", "SilenceAsked", "Silences", "Told", "ToldRow"]
+__all__ = [
+    "ChannelRow",
+    "Failed",
+    "Hands",
+    "MakePlan",
+    "Overview",
+    "Row",
+    "ScoreTable",
+    "Scores",
+    "SilenceAsked",
+    "Silences",
+    "Told",
+    "ToldRow",
+    "Waiting",
+]

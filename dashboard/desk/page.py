@@ -35,6 +35,7 @@ WAYS = (
     ("/checks", "desk_checks", False),
     ("/scores", "desk_scores", False),
     ("/history", "desk_history", False),
+    ("/messages", "desk_messaging", False),
     ("/silences", "desk_silences", False),
 )
 

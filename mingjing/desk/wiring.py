@@ -17,6 +17,7 @@ from dashboard.desk.hands import Hands, ScoreTable
 from dashboard.desk.sessions import Sessions
 from domain.centre import Centre
 from domain.centres import Centres
+from mingjing.desk.overview import DeskOverview
 from mingjing.desk.silencing import DeskSilences
 from mingjing.desk.telling import DeskTelling
 from store.connection import Connection, open_pool
@@ -170,6 +171,7 @@ def make_desk(context: Context) -> tuple[Desk, Callable[[], None]]:
     hands = Hands(
         tell=planner,
         told=DeskTelling(planner),
+        overview=DeskOverview(planner),
         scores=ScoreShelf(context.centres),
         plan=plan,
         quality=quality,
