@@ -98,6 +98,7 @@ class FakeRun:
     # -- the program
 
     def _begin(self) -> None:
+        self._rules_live = True
         self.loop = self._make_loop()
         self.senders = [self._make_sender(Sender) for _ in range(self.script.senders)]
         self.watch = self._make_watch()
@@ -189,8 +190,10 @@ class FakeRun:
             "select array_remove(array[(select min(next_try_at) from outbox where state = 'ready'),"
             " (select min(leased_until) + interval '1 ms' from outbox where state = 'leased'),"
             " (select min(ask_at) from outbox where state = 'sent'),"
-            " (select min(held_until) from outbox where state = 'held'), (select min(next_at) from escalation),"
-            " (select min(remind_at) from finding where remind_at > '-infinity')], null)"
+            " (select min(held_until) from outbox where state = 'held' and %(live)s),"
+            " (select min(next_at) from escalation where %(live)s),"
+            " (select min(remind_at) from finding where remind_at > '-infinity' and %(live)s)], null)",
+            {"live": self._rules_live},
         ).fetchone()
         assert row is not None
         found = list(row[0])
@@ -226,10 +229,7 @@ class FakeRun:
     def _turn(self) -> None:
         """Everything that is due now is done: rules, rounds, senders, receipts, until nobody has anything left."""
         for _ in range(MOST_TURNS):
-            result = self.loop.tick(self.now)
-            while result.more:
-                result = self.loop.tick(self.now)
-            self._looked = result.next_look
+            judged = self._judge() if self._rules_live else 0
             sent = self._send()
             if self.watch is not None and (sent or self.now < self._watched_until):
                 self._watched_until = self.now + WATCHED if sent else self._watched_until
@@ -239,9 +239,18 @@ class FakeRun:
             )
             if waiting or any(each._replies for each in self.gateways.values()) or self._unheard():
                 self.rounds.round(self.connection)
-            elif not sent and not result.judged:
+            elif not sent and not judged:
                 return
         raise AssertionError(f"at {self.now} there is always more to do")
+
+    def _judge(self) -> int:
+        result = self.loop.tick(self.now)
+        judged = result.judged
+        while result.more:
+            result = self.loop.tick(self.now)
+            judged += result.judged
+        self._looked = result.next_look
+        return judged
 
     def _send(self) -> int:
         ready = self.connection.execute(
@@ -303,6 +312,8 @@ class FakeRun:
             case Fault(what="restart"):
                 self.close()
                 self._begin()
+            case Fault(what="rules away"):
+                self._rules_live, self._looked = False, None
             case Fault():
                 self._dies = True
 

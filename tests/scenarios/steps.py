@@ -169,10 +169,10 @@ class Fault:
     """Something happens to a process of ours.
 
     ``restart``: all of them die and come back. ``kill sender``: the next sender dies after its gateway has taken a message and
-    before it writes that down; another one comes.
+    before it writes that down; another one comes. ``rules away``: they die, and do not come back before ``restart``.
     """
 
-    what: Literal["restart", "kill sender"]
+    what: Literal["restart", "kill sender", "rules away"]
 
     def __str__(self) -> str:
         return f"!! {self.what}"
@@ -180,6 +180,7 @@ class Fault:
 
 restart = Fault("restart")
 kill_sender = Fault("kill sender")
+rules_away = Fault("rules away")
 
 
 @dataclass(frozen=True, slots=True)
