@@ -64,7 +64,7 @@ def coming(
         ]
     found += _digest(connection, centre, now, channels, kinds)
     wanted = [each for each in found if person is None or each.planned.person == person]
-    return sorted(wanted, key=lambda each: (each.planned.at, each.planned.person))[:limit]
+    return sorted(wanted, key=lambda each: (each.planned.at, each.finding or ""))[:limit]
 
 
 def _digest(

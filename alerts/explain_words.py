@@ -49,6 +49,9 @@ class Speech:
     def roles(self, roles: object) -> str:
         return self("and").join(self.role(str(role)) for role in roles or ())  # type: ignore[attr-defined]
 
+    def rule(self, rule: str) -> str:
+        return rule_name(rule, "en" if self.language == "en" else "zh") if rule else ""
+
     def at(self, moment: datetime | None) -> str:
         """A moment, with its date where it is another day."""
         if moment is None:
@@ -73,9 +76,7 @@ class Speech:
         about = dict(detail)
         if reason == "inhibited" and about.get("inhibitor"):
             rule = str(about.get("rule") or "")
-            if rule and not self.codes:
-                rule = rule_name(rule, "en" if self.language == "en" else "zh")
-            text += self("inhibitor", id=about["inhibitor"], rule=rule)
+            text += self("inhibitor", id=about["inhibitor"], rule=rule if self.codes else self.rule(rule))
         silence = about.get("silence") or (about.get("silenced") or {}).get("silence") if about else None
         if silence is not None:
             text += self("silence", id=silence, author=self.name(str(about.get("author") or "")))

@@ -105,18 +105,18 @@ class ChannelRow:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A send that is to come; ``finding`` empty: of many."""
+    """A send that is to come, to one or several people; ``finding`` empty: of many; ``about``: what that is, in words."""
 
     at: str
     what: str
     who: str
-    channel: str
     finding: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A message that has not arrived, in words; ``went_on``: by which other channel."""
+    """A message that has not arrived, in words; ``went_on``: by which other channel; ``about``: what the finding is."""
 
     at: str
     who: str
@@ -127,6 +127,7 @@ class Failed:
     became: str
     went_on: str
     finding: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,7 +102,7 @@ def _failed(visit: Visit, rows: Sequence[Failed]) -> Node:
                     tag("span", row.became, class_=f"became became-{row.state}"),
                     tag("small", row.went_on) if row.went_on else None,
                 ]),
-                _finding(visit, row.finding),
+                _finding(visit, row.finding, row.about),
             )
         )  # fmt: skip
     keys = ("desk_when", "desk_to_whom", "desk_told_by", "desk_message", "desk_became", "desk_of_finding")
@@ -115,17 +115,15 @@ def _waiting(visit: Visit, rows: Sequence[Waiting]) -> Node:
         return tag("p", words("desk_no_waiting"), class_="empty")
     lines = []
     for row in rows:
-        lines.append((row.at, tag("b", row.what), row.who, row.channel, _finding(visit, row.finding)))
-    keys = ("desk_when", "desk_message", "desk_to_whom", "desk_told_by", "desk_of_finding")
+        lines.append((row.at, tag("b", row.what), row.who, _finding(visit, row.finding, row.about)))
+    keys = ("desk_when", "desk_message", "desk_to_whom", "desk_of_finding")
     return table([words(key) for key in keys], lines, class_="coming")
 
 
-def _finding(visit: Visit, finding: str) -> Node:
-    return (
-        tag("a", finding, href=visit.link(f"/finding/{finding}"), class_="code")
-        if finding
-        else visit.words("desk_of_many")
-    )
+def _finding(visit: Visit, finding: str, about: str) -> Node:
+    if not finding:
+        return visit.words("desk_of_many")
+    return tag("a", about or finding, href=visit.link(f"/finding/{finding}"))
 
 
 def _template(visit: Visit, template: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from psycopg.rows import dict_row
 
 from alerts import outbox
 from alerts.channel_state import list_off
-from alerts.coming import coming
+from alerts.coming import Coming, coming
 from alerts.explain_words import Speech
+from alerts.links import mask_tokens
 from alerts.messages import mask_phone
 from alerts.planner import Planner
 from alerts.trouble_words import trouble_words
@@ -46,13 +48,9 @@ class DeskOverview:
             troubles=_troubles(connection, say),
             channels=_channels(connection, channels, say),
             counts=_counts(connection, centre, now, say),
-            waiting=[
-                Waiting(say.at(each.planned.at), say.planned(each.planned), say.name(each.planned.person),
-                        each.planned.channel or "", each.finding or "")
-                for each in soon
-            ],
+            waiting=_waiting(connection, soon, say),
             failed=_failed(connection, centre, say),
-        )  # fmt: skip
+        )
 
 
 def _alarms(connection: Connection, say: Speech) -> list[str]:
@@ -118,6 +116,26 @@ def _counts(connection: Connection, centre: Centre, now: datetime, say: Speech) 
     return [(state, say.reason(reason, {}), number) for state, reason, number in rows]
 
 
+def _waiting(connection: Connection, soon: Sequence[Coming], say: Speech) -> list[Waiting]:
+    """A line for all who are told the same of a finding at one moment."""
+    about = _about(connection, [each.finding for each in soon if each.finding], say)
+    lines = []
+    groups = groupby(soon, key=lambda each: (each.planned.at, each.finding or "", say.planned(each.planned)))
+    for (at, finding, what), group in groups:
+        for _, _, who in say.sends([each.planned for each in group]):
+            lines.append(Waiting(say.at(at), what, who, finding, about.get(finding, "")))
+    return lines
+
+
+def _about(connection: Connection, findings: Sequence[str], say: Speech) -> dict[str, str]:
+    """What findings are, in a few words."""
+    rows = connection.execute(
+        "select finding_id, rule, coalesce(case_id, window_id, subject) from finding where finding_id = any(%s)",
+        [list(findings)],
+    )
+    return {finding: f"{say.rule(rule)} {subject}" for finding, rule, subject in rows}
+
+
 def _failed(connection: Connection, centre: Centre, say: Speech) -> list[Failed]:
     """The newest messages that have not arrived, or of which nobody knows, and that no other channel has brought."""
     with connection.cursor(row_factory=dict_row) as cursor:
@@ -132,12 +150,14 @@ def _failed(connection: Connection, centre: Centre, say: Speech) -> list[Failed]
             """,
             [centre.centre.id, MOST],
         ).fetchall()
+    about = _about(connection, [row["finding_id"] for row in rows if row["finding_id"]], say)
     return [
         Failed(
             say.at(row["created_at"]), say.name(row["person"]), row["channel"], mask_phone(row["phone"]), row["template"],
-            row["state"], say.state(row),
+            row["state"], say.state(row) + (say("because", words=mask_tokens(row["last_error"])) if row["last_error"] else ""),
             say("went_on", channel=row["next"], state=say.state_name(row["next_state"])) if row["next"] else "",
             row["finding_id"] or "",
+            about.get(row["finding_id"] or "", ""),
         )
         for row in rows
     ]  # fmt: skip
