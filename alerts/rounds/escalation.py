@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -43,11 +43,14 @@ from escalation e join finding f on f.finding_id = e.finding_id
 where e.centre = %s and e.next_at <= %s order by e.next_at limit %s
 for update of e skip locked for share of f skip locked
 """
-# As alerts.next_channel asks when it makes the next step due at once.
+# Whether anybody can have it, as alerts.next_channel asks when it makes the next step due at once; and until when the first message
+# waits, where all of them do.
 _REACHED = """
 select u.f, (select max(created_at) from outbox o where o.finding_id = u.f and o.why = 'reminder'),
        exists (select 1 from outbox o where o.finding_id = u.f and o.template <> %(correction)s
-               and o.state in ('held', 'ready', 'leased', 'sent', 'delivered', 'gathered'))
+               and o.state in ('held', 'ready', 'leased', 'sent', 'delivered', 'gathered')),
+       (select case when bool_and(o.state = 'held') then min(o.held_until) end from outbox o
+        where o.finding_id = u.f and o.template <> %(correction)s and o.state <> 'skipped')
 from unnest(%(findings)s::text[]) as u (f)
 """
 
@@ -91,6 +94,7 @@ class _Row:
     subject: str
     life: Any
     reached: bool
+    waits_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +147,8 @@ class Escalation:
     def _claim(self, connection: Connection, code: str, now: datetime) -> list[_Row]:
         rows = connection.execute(_CLAIM, [code, now, self.batch]).fetchall()
         known = {
-            finding: (reminded_at, reached)
-            for finding, reminded_at, reached in connection.execute(
+            finding: known
+            for finding, *known in connection.execute(
                 _REACHED, {"findings": [row[0] for row in rows], "correction": CORRECTION}
             )
         }
@@ -155,7 +159,7 @@ class Escalation:
                 Course(since, level, reminders, known[finding][0]),
                 subject,
                 life,
-                known[finding][1],
+                *known[finding][1:],
             )
             for finding, route, since, level, reminders, subject, life in rows
         ]
@@ -168,6 +172,9 @@ class Escalation:
             done.over += 1
             return []
         course, times = row.course, Timetable(route, finding.severity, self.centre)
+        if row.waits_until is not None and row.waits_until > course.since:
+            # A new silence, or new quiet hours, keep the first message: nobody is reminded of what he has not been told.
+            course = replace(course, since=max(row.waits_until, now))
         sent = times.due(course, now, unreached=not row.reached)
         for each in sent:
             self._tell(connection, finding, route, course, each, now)
@@ -207,8 +214,8 @@ class Escalation:
             connection.execute("delete from escalation where finding_id = %s", [finding])
             return
         connection.execute(
-            "update escalation set level = %s, reminders = %s, next_at = %s where finding_id = %s",
-            [course.level, course.reminders, next_at, finding],
+            "update escalation set since = %s, level = %s, reminders = %s, next_at = %s where finding_id = %s",
+            [course.since, course.level, course.reminders, next_at, finding],
         )
 
 

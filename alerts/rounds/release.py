@@ -153,6 +153,7 @@ class Release:
                 going += left
             elif self._told(connection, left, now, judge.refusals):
                 done.digests, done.gathered = done.digests + 1, done.gathered + len(left)
+        going = self._newest(connection, going, done)
         self._go(connection, going, now)
         done.alone = len(going)
         if done.alone or done.digests:
@@ -211,12 +212,29 @@ class Release:
         done.waiting_on += len(on)
         return going
 
+    def _newest(
+        self, connection: Connection, rows: Sequence[dict[str, Any]], done: Released
+    ) -> list[dict[str, Any]]:
+        """Of several reminders of one person about one finding only the last: a silence may have kept a whole row of them."""
+
+        def about(row: Mapping[str, Any]) -> tuple[str, str, str] | None:
+            again = row["why"] == Why.REMINDER.value and row["finding_id"] is not None
+            return (row["person"], row["channel"], row["finding_id"]) if again else None
+
+        last = {about(row): row["message_id"] for row in sorted(rows, key=lambda row: row["message_id"])}
+        old = [row["message_id"] for row in rows if about(row) and row["message_id"] != last[about(row)]]
+        if old:
+            connection.execute(_SKIP, [old, [Reason.SUPERSEDED.value] * len(old)])
+            done.skipped += len(old)
+        return [row for row in rows if row["message_id"] not in old]
+
     def _go(self, connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> None:
         if rows:
             expires = now + self.ack_lifetime
             until = Jsonb({"ack_until": expires.astimezone(self.centre.zone).isoformat()})
             values = {"ids": [row["message_id"] for row in rows], "expires": expires, "until": until}
             connection.execute(_GO, values | {"span": self.give_up_after})
+            _begin(connection, rows, now)
 
     def _told(
         self, connection: Connection, rows: Sequence[dict[str, Any]], now: datetime, refusals: list[Refusal]
@@ -253,6 +271,7 @@ class Release:
             max(row["level"] for row in rows),
             told=[row["message_id"] for row in rows],
         )
+        _begin(connection, rows, now)
         return write_digest(connection, digest, now, self.give_up_after)
 
 
@@ -307,6 +326,19 @@ class Judge:
             route = known or self._centre.messages.by_severity(finding.severity)
             self._timetables[key] = Timetable(route, finding.severity, self._centre)
         return self._timetables[key]
+
+
+def _begin(connection: Connection, rows: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """What leaves sooner than was thought (a silence was ended) begins its course now; the escalation finds the moments."""
+    findings = sorted(
+        {row["finding_id"] for row in rows if row["finding_id"] is not None and row["why"] not in _AGAIN}
+    )
+    connection.execute(
+        "update escalation set since = %(now)s, next_at = %(now)s where finding_id in ("
+        " select finding_id from escalation where finding_id = any(%(findings)s) and since > %(now)s order by finding_id"
+        " for update skip locked)",
+        {"now": now, "findings": findings},
+    )
 
 
 def _refusal(row: Mapping[str, Any], error: Exception, now: datetime) -> Refusal:

@@ -106,6 +106,8 @@ ZH: dict[str, str] = {
     "desk_of_many": "多项",
     "desk_message_held": "暂缓",
     "desk_message_gathered": "并入他条",
+    "desk_kind_message.escalated": "逾期升级",
+    "desk_kind_message.missed": "停机期间的提醒未发",
     "desk_kind_silence.began": "设置静默",
     "desk_kind_silence.ended": "结束静默",
 }
@@ -213,6 +215,8 @@ EN: dict[str, str] = {
     "desk_of_many": "several",
     "desk_message_held": "held",
     "desk_message_gathered": "told in another",
+    "desk_kind_message.escalated": "told those above",
+    "desk_kind_message.missed": "reminders missed while nothing ran",
     "desk_kind_silence.began": "silence begun",
     "desk_kind_silence.ended": "silence ended",
 }

@@ -9,11 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
+from alerts import silences
 from alerts.acknowledge import Acknowledged, acknowledge
 from alerts.outbox import list_messages
 from alerts.planner import Planner
 from alerts.rounds.escalation import Escalated, Escalation
 from alerts.rounds.outlook import outlook
+from alerts.rounds.release import Release
+from alerts.silence import Wanted
 from domain.findings import Finding
 from store import Connection
 from tests.alerts.conftest import LINKS, NOW, make_centre
@@ -265,3 +268,85 @@ def test_many_findings_are_looked_at_in_turns(team: Team) -> None:
     team.escalation = Escalation(team.board.centre, team.planner, batch=5)
     assert (team.turn(30).more, team.turn().more) == (True, False)
     assert len(list_messages(team.board.connection, "ready", 1000)) == 7 * 5
+
+
+def test_nobody_is_reminded_of_what_a_silence_has_kept_from_him(team: Team) -> None:
+    """Complaint groups 8 and 15, "postpone": the first message waits, and the course waits with it."""
+    board = team.board
+    team.set_up({"escalate": []}, quiet={"hours": ["21:00-17:31"]})
+    team.open()  # waits until 17:31
+    silences.create(
+        board.connection,
+        board.centre,
+        Wanted({"rule": ("*",)}, "演练", NOW, NOW + timedelta(hours=2)),
+        author="p4",
+        now=NOW,
+    )
+    release = Release(board.centre)
+    for _ in range(119):
+        team.turn(1)
+        release(board.connection, board.now)
+    assert team.told() == []
+    team.turn(1)
+    assert release(board.connection, board.now).alone == 2
+    team.until(31)
+    assert [each for each in team.told() if each[0] > 0] == [
+        (150, "p1", "finding.again"),
+        (150, "p2", "finding.again"),
+    ]
+
+
+def test_a_course_begins_sooner_where_a_silence_is_ended(team: Team) -> None:
+    board = team.board
+    team.set_up({"escalate": []})
+    made = silences.create(
+        board.connection,
+        board.centre,
+        Wanted({"rule": ("*",)}, "演练", NOW, NOW + timedelta(hours=9)),
+        author="p4",
+        now=NOW,
+    )
+    team.open()
+    team.until(10)
+    silences.end(board.connection, board.centre, made.silence_id, by="p4", now=board.now)
+    assert Release(board.centre)(board.connection, board.now).alone == 2
+    team.until(31)
+    assert [each for each in team.told() if each[0] > 0] == [
+        (40, "p1", "finding.again"),
+        (40, "p2", "finding.again"),
+    ]
+
+
+def test_a_finding_that_comes_and_goes_tells_nobody_before_it_has_lasted(team: Team) -> None:
+    """Row 22 and complaint group 14: three absences of two minutes, then one that lasts."""
+    board = team.board
+    team.set_up({"hold_for": 3, "remind_every": None, "escalate": []})
+    release = Release(board.centre)
+    for number in (1, 2, 3):
+        finding = team.open(number)
+        board.clock.advance(120)
+        board.set(finding, state="closed", closed_at=board.now)
+        release(board.connection, board.now)
+        board.clock.advance(120)
+        release(board.connection, board.now)
+    assert board.rows("state, reason") == [("skipped", "over")] * 6
+    team.open(4)
+    board.clock.advance(180)
+    assert release(board.connection, board.now).alone == 2
+
+
+def test_a_step_goes_to_whoever_is_on_duty_at_that_moment(team: Team) -> None:
+    """Complaint group 15, weekends: told on Friday night, escalated on Saturday."""
+    duty = [
+        {"role": "inspectors", "person": "p2", "days": ["working"]},
+        {"role": "inspectors", "person": "p3", "days": ["rest"]},
+    ]
+    team.set_up(
+        {"to": ["handler"], "remind_every": None, "escalate": [{"after": 600, "to": ["inspectors"]}]},
+        duty=duty,
+    )
+    finding = team.open()
+    [shown] = outlook(team.board.connection, team.board.centre, finding.finding_id, NOW)
+    assert (shown.person, minutes(shown.at)) == ("p3", 600)
+    team.turn(600)
+    assert team.told()[1:] == [(600, "p3", "finding.escalated")]
