@@ -18,6 +18,7 @@ class Reason(StrEnum):
     REOPENED = "reopened"  # a correction withdrawn before it was sent: the finding stands after all
     OVER = "over"  # an early notice, or a message that waited, whose matter is closed
     ACKNOWLEDGED = "acknowledged"  # a reminder that waited while somebody acted
+    SUPERSEDED = "superseded"  # a reminder that waited until a later one about the same leaves
     NOT_MESSAGED = "not_messaged"  # a revocation nobody needs to hear of
     ALREADY_TOLD = (
         "already_told"  # opens again, but nobody was told that it was over; or told at an earlier step

@@ -102,8 +102,9 @@ def test_a_silence_over_reminders_lets_one_out_at_its_end(s: Script) -> None:
     s.expect("15:00", sms(to="张三", why="opened"))
     s.at("15:10", silence({"case": "C1"}, until="17:10", author="赵六", reason="正在现场核实"))
     s.expect_none("15:11", "17:09:59", sms())
-    s.expect("17:10", sms(to="张三", why="reminder"))
-    s.expect("17:30", sms(to="张三", why="reminder"))
+    s.expect("17:10", sms(to="张三", contains="第4次", why="reminder"))
+    s.check("17:11", not_sent("superseded", to="张三", about="C1"))
+    s.expect("17:30", sms(to="张三", contains="第5次", why="reminder"))
     s.at("17:40", acknowledge("C1", person="张三"))
     s.expect_none("17:41", "19:00", sms())
 
