@@ -34,8 +34,8 @@ CENTRE: Row = {
         {"id": window, "handler": "P1", "superior": "P2", "leader": "P3", "staff": ["P1"]}
         for window in WINDOWS
     ],
-    # Old findings must be messaged here: the drills count messages.
-    "messages": {"inspectors": ["P4"], "max_age_hours": 1_000_000},
+    # Old findings must be messaged here, and each by itself: the drills count messages.
+    "messages": {"inspectors": ["P4"], "max_age_hours": 1_000_000, "group": None, "flood": None},
 }
 
 

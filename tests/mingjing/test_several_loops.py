@@ -37,7 +37,7 @@ CENTRE = Centre.model_validate(
         "items": [{"code": "A-001", "legal_limit": {"days": 20}}],
         "people": PEOPLE,
         "windows": [{"id": "A01", "staff": ["p1"], "handler": "p1", "superior": "p2", "leader": "p3"}],
-        "messages": {"inspectors": ["p4"]},
+        "messages": {"inspectors": ["p4"], "group": None, "flood": None},
     }
 )
 CASES = [f"C{number}" for number in range(40)]
