@@ -7,13 +7,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.drills import cameras, gateways
+from tests.drills import cameras, gateways, storms_of_messages
 from tests.drills.catalogue import DRILLS, fresh_system
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.drills", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*DRILLS, "cameras", "gateways"]))
+    parser.add_argument(
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=", ".join([*DRILLS, "cameras", "gateways", "storm-of-messages"]),
+    )
     parser.add_argument("--events", type=int, default=20_000, help="about how many events flow (20,000)")
     parser.add_argument("--broker", choices=("local", "kafka"), default="local")
     parser.add_argument("--seed", type=int, default=7)
@@ -31,6 +36,8 @@ def main() -> int:
         account = gateways.drill(gateways.Plan(asked.messages, asked.seed), say=print)
         print(account, flush=True)
         return int(bool(account.faults))
+    if asked.names == ["storm-of-messages"]:
+        return int(not storms_of_messages.run(seed=asked.seed))
     if unknown := set(asked.names) - DRILLS.keys():
         parser.error(f"no drill is called {', '.join(sorted(unknown))}; there are {', '.join(DRILLS)}")
     failed = 0

@@ -38,6 +38,11 @@ BOUNDED: Final[Mapping[str, Any]] = {
     "budget": {"per_day": 40, "keep_for_red": 10},
     "digest": {"at": "17:30", "days": "working", "to": ["leader"]},
 }
+STORMS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "neither flood nor budget": CARDS,
+    "floods gathered, no budget": {},
+    "floods gathered, 40 a day and number": BOUNDED,
+}
 
 
 @dataclass(slots=True)
