@@ -105,10 +105,15 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The last sign of life of a process or a feed. ``silent`` is in real seconds, also when the clock is simulated."""
+    """The last sign of life of a process or a feed. ``silent`` is in real seconds, also when the clock is simulated.
+
+    Of the role ``trouble``: something is wrong with the messages, ``about`` says what (and of which channel); of ``hold``: no
+    message leaves.
+    """
 
     role: str
     silent: float
+    about: str = ""
 
 
 @dataclass(frozen=True, slots=True)

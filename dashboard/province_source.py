@@ -82,7 +82,7 @@ class ProvinceSource:
             messages=sums.messages,
             dead=sums.dead,
         )
-        beats = tuple(Beat(beat.role, beat.silent) for beat in rows.beats)
+        beats = tuple(Beat(beat.role, beat.silent, beat.instance) for beat in rows.beats)
         return ProvinceSnapshot(now, self._real(), centres, totals, beats, len(self._centres.problems))
 
     def _facts(self, blank: CentreFacts, row: CentreRow, now: datetime) -> CentreFacts:

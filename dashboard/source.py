@@ -140,7 +140,7 @@ class StoreSource:
                 messages=totals.messages,
                 dead=totals.dead_letters,
             ),
-            beats=tuple(Beat(beat.role, _silence(beat)) for beat in rows.beats),
+            beats=tuple(Beat(beat.role, _silence(beat), beat.instance) for beat in rows.beats),
         )
 
     def _windows(

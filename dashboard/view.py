@@ -172,9 +172,24 @@ def health_of(beats: Sequence[Beat], words: Words, settings: LightSettings) -> t
         elif silent > settings.process_silent:
             span = words.span(timedelta(seconds=silent))
             rows.append(Health(role, words("role_silent", role=name, span=span), False))
+        elif role == "sender" and (trouble := trouble_of(beats, words)):
+            rows.append(Health(role, words("role_trouble", role=name, what=trouble), False))
         else:
             rows.append(Health(role, words("role_ok", role=name), True))
     return tuple(rows)
+
+
+def trouble_of(beats: Sequence[Beat], words: Words) -> str:
+    """What is wrong with the messages, the first and how many more; empty: nothing is known to be."""
+    if any(beat.role == "hold" for beat in beats):
+        return words("trouble_held")
+    names = [beat.about for beat in beats if beat.role == "trouble"]
+    if not names:
+        return ""
+    kind, _, about = min(names, key=lambda name: not name.startswith("channel_off")).partition(":")
+    key = f"trouble_{kind}"
+    text = words(key, about=about) if words.has(key) else words("trouble_some")
+    return text if len(names) == 1 else words("trouble_more", what=text, n=len(names))
 
 
 def doubt_of(

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from psycopg.pq import TransactionStatus
 
 from store.connection import Connection
-from store.reading import Beat, FindingRow, day_start
+from store.reading import TROUBLES, Beat, FindingRow, day_start
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,9 @@ _HEARD = """
 select centre, max(last_at), count(*) filter (where kind = 'feed' and state = 'silent')
   from source_state where centre = any(%(centres)s) group by centre"""
 
-_BEATS = """
+_BEATS = f"""
 select role, instance, at, extract(epoch from clock_timestamp() - real_at)::float8, detail
-  from heartbeat where role not like 'feed:%' order by role, instance"""
+  from heartbeat where role not like 'feed:%%' {TROUBLES} order by 1, 2"""
 
 
 def province_rows(connection: Connection, silences: Mapping[str, timedelta], now: datetime) -> ProvinceRows:
@@ -104,7 +104,7 @@ def province_rows(connection: Connection, silences: Mapping[str, timedelta], now
         matters = connection.execute(_MATTERS, values)
         speaking = connection.execute(_SPEAKING, values)
         heard = connection.execute(_HEARD, values)
-        beats = connection.execute(_BEATS)
+        beats = connection.execute(_BEATS, values)
         by_centre = {row[0]: row[1:] for row in matters}
         talk: dict[str, int] = dict(speaking.fetchall())
         signs = {row[0]: row[1:] for row in heard}

@@ -118,6 +118,12 @@ FINDING_COLUMNS = (
     "finding_id, rule, severity, centre, subject, opened_at, state, case_id, item, window_id, closed_at, revoked_at,"
     " revoked_reason, revoked_by, due_at, provisional, issued_at, acknowledged_at, acknowledged_by"
 )
+#: Beside signs of life: what is wrong with messages, as the role ``trouble``, and its name as the instance. That a process is silent
+#: its own sign of life says.
+TROUBLES = """
+union all select 'trouble', name, since, 0::float8, detail from trouble where name not like 'silent:%%'
+union all select 'trouble', 'channel_off:' || channel, off_since, 0::float8, '{}'::jsonb from channel_state
+    where not exists (select 1 from trouble where name = 'channel_off:' || channel)"""
 _RANK = "array_position(array['red', 'yellow', 'notice'], severity)"
 #: Deadlines of the whole case; a stage or an overrun suspension makes no case overdue.
 _OVERDUE_RULES = ["time_limit.promised", "time_limit.legal"]
@@ -166,7 +172,7 @@ def wall_snapshot(
         beats = connection.execute(
             "select role, instance, at, extract(epoch from clock_timestamp() - real_at)::float8, detail from heartbeat"
             # Of many centres each has its own rules' sign of life: the neighbour's says nothing here.
-            " where role <> 'rules' or instance in (%(centre)s, '') order by role, instance",
+            f" where role <> 'rules' or instance in (%(centre)s, '') {TROUBLES} order by 1, 2",
             values,
         )
         row = totals.fetchone()

@@ -13,6 +13,7 @@ from dashboard.facts import Snapshot
 from dashboard.hours import OpenHours
 from dashboard.source import StoreSource
 from domain.centre import Centre
+from store.province import province_rows
 
 BASE = demo_centre(12)
 CENTRE = Centre.model_validate(
@@ -162,3 +163,18 @@ def test_rules_that_hold_back_are_as_old_as_what_they_last_said(
     )
     beats = {beat.role: beat.silent for beat in source.read(NOON).beats}
     assert beats["rules"] == pytest.approx(95.5)
+
+
+def test_troubles_of_the_messages_and_channels_that_are_off_are_read(
+    source: StoreSource, sql: psycopg.Connection
+):
+    sql.execute(
+        "insert into trouble (name, since, seen_at) values ('waiting:sms', now(), now()), ('silent:rules', now(), now())"
+    )
+    sql.execute(
+        "insert into channel_state (channel, off_since, reason) values ('wecom', now(), 'maintenance')"
+    )
+    wanted = {("trouble", "waiting:sms"), ("trouble", "channel_off:wecom")}
+    assert {(beat.role, beat.about) for beat in source.read(NOON).beats if beat.role == "trouble"} == wanted
+    rows = province_rows(sql, {"530502": timedelta(minutes=1)}, NOON)
+    assert {(beat.role, beat.instance) for beat in rows.beats if beat.role == "trouble"} == wanted

@@ -122,6 +122,24 @@ def test_a_stopped_or_missing_process_is_named_in_the_foot():
     assert health["worker"].well
 
 
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (["waiting:sms"], "短信：通道 sms 积压"),
+        (["given_up", "channel_off:wecom"], "短信：通道 wecom 停用，共 2 项"),
+        (["unheard_of"], "短信：有故障"),
+    ],
+)
+def test_what_is_wrong_with_the_messages_stands_in_the_foot(names: list[str], text: str):
+    beats = (*BEATS, *(Beat("trouble", 0.0, name) for name in names))
+    health = {entry.role: entry for entry in view_of(replace(calm(CENTRE, NOW), beats=beats)).health}
+    assert (health["sender"].text, health["sender"].well) == (text, False)
+    assert sum(not entry.well for entry in health.values()) == 1
+    held = (*beats, Beat("hold", 9.0))
+    health = {entry.role: entry for entry in view_of(replace(calm(CENTRE, NOW), beats=held)).health}
+    assert health["sender"].text == "短信：暂停发送"
+
+
 def test_an_empty_list_is_no_comfort_while_its_makers_are_silent():
     parts = PartsWriter().write(view_of(replace(calm(CENTRE, NOW), beats=())), NOW)
     assert json.loads(parts["list-none"])["children"] == "事件处理已停"
