@@ -22,6 +22,15 @@ SECONDS = Histogram(
 )
 #: outcome: delivered | undelivered | unknown, each counted once a message; unmatched (belongs to no message known so far)
 RECEIPTS = Counter("mingjing_receipts", "What gateways said became of messages", ["channel", "outcome"])
+#: part: escalation | release | digest
+ROUNDS_FAILED = Counter(
+    "mingjing_rounds_failed",
+    "Times that a part of what comes later (reminders, what waits, digests) failed as a whole",
+    ["part"],
+)
+for _part in ("escalation", "release", "digest"):
+    # A series that begins with its first failure hides that failure from every increase().
+    ROUNDS_FAILED.labels(_part)
 #: channel: the one by which a message goes on.
 NEXT_CHANNEL = Counter(
     "mingjing_next_channel",

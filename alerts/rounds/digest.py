@@ -15,7 +15,7 @@ from typing import Any
 
 from alerts.reasons import Reason
 from alerts.roster import OF_WINDOW, Roster
-from alerts.rounds.release import named
+from alerts.rounds.naming import first_of_each, named
 from alerts.rounds.schedule import digest_moments, last_digest_moment, tells_of
 from alerts.rounds.writing import MOST_KEYS, Digest, write_digest
 from alerts.states import GIVE_UP_AFTER, notify
@@ -214,6 +214,7 @@ class Daily:
         def local(moment: datetime) -> str:
             return moment.astimezone(self.centre.zone).isoformat(timespec="seconds")
 
+        first = first_of_each(worst)
         return {
             "centre_name": self.centre.centre.name,
             "counts": {
@@ -224,8 +225,9 @@ class Daily:
             "revoked": sum(each.revoked for each in counts),
             "unanswered": sum(each.unanswered for each in counts),
             "overdue": sum(each.overdue for each in counts),
-            "worst": [named(row, self.centre) for row in worst[:3]],
-            "findings": [row["finding_id"] for row in worst[:3]],
+            # Only the worst of each window were read: how many there are of a kind is not known here.
+            "worst": [named(row, self.centre) for row, _ in first],
+            "findings": [row["finding_id"] for row, _ in first],
             "since": local(since),
             "until": local(at),
             "desk": self.desk,

@@ -23,6 +23,7 @@ from psycopg.types.json import Jsonb
 from alerts import silences
 from alerts.matcher import route_of
 from alerts.reasons import Reason, Why
+from alerts.rounds.naming import first_of_each, named
 from alerts.rounds.schedule import Timetable, over
 from alerts.rounds.writing import MOST_KEYS, Digest, write_digest
 from alerts.silence import Silence
@@ -222,9 +223,9 @@ class Release:
             return (row["person"], row["channel"], row["finding_id"]) if again else None
 
         last = {about(row): row["message_id"] for row in sorted(rows, key=lambda row: row["message_id"])}
-        old = [row["message_id"] for row in rows if about(row) and row["message_id"] != last[about(row)]]
+        old = {row["message_id"] for row in rows if about(row) and row["message_id"] != last[about(row)]}
         if old:
-            connection.execute(_SKIP, [old, [Reason.SUPERSEDED.value] * len(old)])
+            connection.execute(_SKIP, [sorted(old), [Reason.SUPERSEDED.value] * len(old)])
             done.skipped += len(old)
         return [row for row in rows if row["message_id"] not in old]
 
@@ -373,27 +374,13 @@ def digest_params(
         "centre_name": centre.centre.name,
         "counts": counts,
         "total": len(findings),
-        "worst": [named(row, centre) for row in worst[:3]],
+        "worst": [named(row, centre, times) for row, times in first_of_each(worst)],
         "since": local(min(row["created_at"] for row in rows)),
         "until": local(now),
         "desk": desk,
         "told": [row["idempotency_key"] for row in rows][:MOST_KEYS],
         "written_at": local(now),
     }
-
-
-def named(row: Mapping[str, Any], centre: Centre) -> dict[str, Any]:
-    """How a digest names a finding: by its window, else by its source or case."""
-    window = centre.window_by_id.get(row["window_id"] or "")
-    facts = {
-        "rule": row["rule"],
-        "severity": row["severity"],
-        "window": row["window_id"],
-        "window_name": window.name if window is not None else None,
-        "case": row["case_id"],
-        "source": row["source"],
-    }
-    return {name: value for name, value in facts.items() if value}
 
 
 def _finding(row: Mapping[str, Any]) -> Finding:
@@ -404,4 +391,4 @@ def _finding(row: Mapping[str, Any]) -> Finding:
     )  # fmt: skip
 
 
-__all__ = ["Judge", "On", "Release", "Released", "digest_params", "named", "template_of"]
+__all__ = ["Judge", "On", "Release", "Released", "digest_params", "template_of"]

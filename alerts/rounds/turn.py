@@ -7,8 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from prometheus_client import Counter
-
+from alerts import metrics
 from alerts.planner import Planner
 from alerts.rounds.digest import Daily
 from alerts.rounds.escalation import Escalation
@@ -19,10 +18,6 @@ from store.connection import PASSING
 
 log = logging.getLogger(__name__)
 
-#: part: escalation | release | digest
-FAILED = Counter(
-    "mingjing_rounds_failed", "Turns of reminders, releases or digests that failed as a whole", ["part"]
-)
 #: How long a part that failed as a whole is left alone, on the system's clock. Nothing is lost: what is due stays due.
 REST = timedelta(minutes=1)
 
@@ -79,7 +74,7 @@ class Rounds:
             raise
         except Exception as error:
             log.error("%s of messages in %s failed: %r", name, self._code, error, exc_info=error)
-            FAILED.labels(name).inc()
+            metrics.ROUNDS_FAILED.labels(name).inc()
             self._resting[name] = now + REST
             return now + REST
         self._resting.pop(name, None)
