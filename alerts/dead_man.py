@@ -90,7 +90,7 @@ class DeadMan:
         self._dsn, self._url, self._every, self._connector = dsn, url.rstrip("/"), every, connector
         self._silent, self._waiting, self._monotonic = silent, waiting, monotonic
         self._started = self._last = monotonic()
-        self._grace = grace
+        self._grace, self._broken = grace, False
         self._client = httpx.Client(
             timeout=TIMEOUT, trust_env=False, follow_redirects=False, transport=transport
         )
@@ -115,10 +115,15 @@ class DeadMan:
         """Judges and pings once; whether the watcher has heard that all is well."""
         broken = self._judge()
         if broken is None:
+            if self._broken:
+                log.info("dead man's switch: the whole chain lives again")
+            self._broken = False
             return self._say("alive", self._url, "")
         if self._monotonic() - self._started < self._grace:
             return False
-        log.error("dead man's switch: %s", broken)
+        if not self._broken:
+            log.error("dead man's switch: %s", broken)
+        self._broken = True
         self._say("fail", f"{self._url}/fail", broken)
         return False
 

@@ -7,7 +7,7 @@ follower is written as skipped, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -139,6 +139,17 @@ class NextChannel:
         return len(rows)
 
 
+def unserved(connection: Connection, served: Collection[str], waited: float) -> list[str]:
+    """Channels that nobody here knows (taken out of the file of channels) and that have let messages with another one wait for so
+    many real seconds."""
+    rows = connection.execute(
+        "select distinct channel from outbox where state = 'ready' and fallback <> '[]' and channel <> all(%s)"
+        " and next_try_at < now() - %s",
+        (list(served), timedelta(seconds=waited)),
+    )
+    return [channel for (channel,) in rows]
+
+
 def no_longer_true(row: dict[str, Any]) -> str | None:
     """Why a message is not worth sending on, None where it is.
 
@@ -205,4 +216,4 @@ def _entry(row: dict[str, Any], reason: str, channel: str | None) -> Entry:
     return Entry(f"message.{row['state']}", f"message:{row['message_id']}", payload, row["finding_id"])
 
 
-__all__ = ["BATCH", "CHANNEL_FAILING", "CHANNEL_OFF", "NextChannel", "call_off", "no_longer_true"]
+__all__ = ["BATCH", "CHANNEL_FAILING", "CHANNEL_OFF", "NextChannel", "call_off", "no_longer_true", "unserved"]

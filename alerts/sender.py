@@ -23,7 +23,7 @@ from alerts.channel_health import ChannelHealth
 from alerts.hooks.base import CanQuery, Handed, Hook, UnclearSendError, is_certain
 from alerts.links import AckLinks, mask_tokens
 from alerts.messages import Outgoing
-from alerts.next_channel import CHANNEL_FAILING, CHANNEL_OFF, NextChannel
+from alerts.next_channel import CHANNEL_FAILING, CHANNEL_OFF, NextChannel, unserved
 from alerts.outbox import Leased
 from alerts.writing import about, write
 from domain.clock import Clock
@@ -400,6 +400,8 @@ class Sender:
             self.tally["dead"] += buried
             log.error("%d messages to the dead: not sent within their time", buried)
             outbox.notify(connection)
+        for name in unserved(connection, self._channels, self.settings.channel_patience):
+            self._leave(connection, name, CHANNEL_FAILING)
         detail = self.tally | {"channels": sorted(self._channels), "running": len(self._running())}
         outbox.beat(connection, instance=self._instance, at=self._clock.now(), detail=detail)
 

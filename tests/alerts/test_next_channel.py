@@ -322,6 +322,18 @@ def test_what_waits_behind_a_failing_channel_goes_on_too(desk: Desk) -> None:
     assert len(desk.rows("1", "channel = 'mail'")) == 2
 
 
+def test_a_channel_that_was_taken_out_of_the_file_keeps_nothing(desk: Desk) -> None:
+    put(desk, channel="fax")
+    put(desk, "f1:p3:opened", channel="fax", fallback=[])
+    sender = sender_of(desk, dataclasses.replace(PATIENT, heartbeat=0.0), mail=Told())
+    sender.step()
+    assert [row[:2] for row in story(desk)] == [("fax", "ready"), ("fax", "ready")]
+    desk.connection.execute("update outbox set next_try_at = now() - interval '901 s'")
+    desk.drain(sender)
+    sender.step()
+    assert [row[:2] for row in story(desk)] == [("fax", "dead"), ("fax", "ready"), ("mail", "sent")]
+
+
 # -- the next person
 
 
