@@ -27,13 +27,15 @@ class Scaler:
 
     def bgr(self, frame: av.VideoFrame) -> Image:
         with self._lock:
-            made = self._full.reformat(frame, format="bgr24")
+            made = self._full.reformat(frame, format="bgr24", threads=1)
             return np.asarray(made.to_ndarray(), dtype=np.uint8)
 
     def grey(self, frame: av.VideoFrame, width: int, height: int) -> Image:
         """The whole picture in grey (0 … 255 whatever range the camera uses), averaged down to a size."""
         with self._lock:
-            made = self._small.reformat(frame, width, height, "gray", interpolation=Interpolation.AREA)
+            made = self._small.reformat(
+                frame, width, height, "gray", interpolation=Interpolation.AREA, threads=1
+            )
             return np.asarray(made.to_ndarray(), dtype=np.uint8)
 
 

@@ -19,7 +19,7 @@ from detectors.presence.asking import Asking
 from detectors.presence.correlation import EmptyPostCorrelation
 from detectors.presence.look import Look
 from detectors.presence.person_detector import DOUBT_SCORE, PersonDetector
-from detectors.presence.picture import Picture, Plane, Shift, shifted, similarity
+from detectors.presence.picture import Picture, Plane, Shift, alike, shifted
 from detectors.presence.posts import Post
 
 LIKE, LEVELS = 0.5, 14.0
@@ -152,7 +152,7 @@ class _Region:
         levels = now[0] - before[0]
         for other in (
             np.abs(levels - np.median(levels[mask])) > LEVELS,
-            similarity(before[1], now[1]) < LIKE,
+            ~alike(before[1], now[1], LIKE),
         ):
             there = (other & mask).astype(np.float32)
             if float(there.sum()) > CHANGED * float(mask.sum()):

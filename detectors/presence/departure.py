@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from detectors.presence.picture import Picture, Plane, Shift, shifted, similarity
+from detectors.presence.picture import Picture, Plane, Shift, alike, shifted
 from detectors.presence.posts import UPPER_PART, Box
 
 SURE_SCORE = 0.5
@@ -52,7 +52,7 @@ class DepartureCheck:
             self._last = None
             return False
         now = shifted(picture.relief, shift)
-        changed = float((similarity(last.relief[last.window], now[last.window]) < 0.5).mean())
+        changed = float((~alike(last.relief[last.window], now[last.window], 0.5)).mean())
         if changed >= UNCHANGED:
             self._last = None
             return False

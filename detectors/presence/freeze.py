@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
+import cv2
+
 from detectors.presence.picture import Picture, Plane
 
 AFTER = 8.5
@@ -99,7 +101,7 @@ class _Pulse:
             looks.popleft()
         if len(looks) < 2 or not _LAG <= t - looks[0][0] <= 2 * _LAG:
             return False
-        contrast = (float(small.std()) + 1) / 50
+        contrast = (float(cv2.meanStdDev(small)[1][0, 0]) + 1) / 50
         self._recent.append(
             (t, difference(looks[0][1], small) / contrast, difference(looks[-2][1], small) / contrast)
         )
@@ -118,4 +120,4 @@ def difference(a: Plane, b: Plane) -> float:
     """Mean absolute difference in grey levels; infinite where the sizes differ."""
     if a.shape != b.shape:
         return float("inf")
-    return float(abs(a - b).mean())
+    return float(cv2.norm(a, b, cv2.NORM_L1)) / a.size

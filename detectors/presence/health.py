@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import median
 from typing import Protocol
 
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.presence.freeze import FreezeWatch
-from detectors.presence.picture import SMALL_WIDTH, Picture, Plane, Shift, shifted, similarity
+from detectors.presence.picture import SMALL_WIDTH, Picture, Plane, Shift, alike, energy, shifted
 from detectors.presence.posts import Point, Post
+from detectors.presence.shift import Spectrum, shift_between, spectrum
 
 DARK_MEAN, DARK_SPREAD = 14.0, 5.0
 FLAT_SPREAD, FLAT_TEXTURE = 6.0, 0.02
@@ -27,6 +29,10 @@ LARGEST_SHIFT = 0.05
 """Of the picture's width: a camera that trembles or was nudged by so little still shows its posts."""
 TEXTURE = 9.0
 """Least local energy of the relief (σ 3) where a place can be recognised at all."""
+ALIKE = 0.5
+"""Local correlation from which a place is recognised."""
+_SPREAD_ENOUGH = 16.0
+"""Of averages over 8 × 8 pixels, a third above the largest spread that is asked for (COVERED_SPREAD)."""
 _MARGIN = 15
 _REFERENCES = 3
 _REFERENCE_EVERY = 30.0
@@ -52,6 +58,25 @@ class View:
     known: NDArray[np.bool_]
     sharpness: float
     texture: float
+
+    # What every picture is compared with is made once.
+
+    @cached_property
+    def energy(self) -> Plane:
+        return energy(self.relief)
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        return spectrum(self.relief)
+
+    @cached_property
+    def known_pixels(self) -> int:
+        return int(np.count_nonzero(self.known))
+
+    @cached_property
+    def known_blocks(self) -> Plane:
+        """Share of each block that is known."""
+        return _blocks(self.known)
 
     def without(self, hidden: Sequence[Sequence[Point]]) -> View:
         """The view with nothing left of some areas, and nothing but what is known of the rest."""
@@ -121,8 +146,8 @@ class CameraHealth:
         self._frozen = self._freeze.step(picture)
         if self._references and self._references[0].relief.shape != small.shape:
             self._references.clear()
-        spread = float(cv2.GaussianBlur(small, (0, 0), 2.0).std())
-        if float(small.mean()) < DARK_MEAN and spread < DARK_SPREAD:
+        spread = _spread(small)
+        if spread < DARK_SPREAD and float(small.mean()) < DARK_MEAN:
             return Health("dark")
         # A dim room has little spread, too, but keeps its structure.
         if spread < FLAT_SPREAD and _textured(picture.relief).mean() < FLAT_TEXTURE:
@@ -161,7 +186,7 @@ class CameraHealth:
                 texture = _textured(picture.relief).mean()
                 return "covered" if texture < COVERED_TEXTURE * self._references[0].texture else "moved"
         outside = self._mask(picture.small.shape)
-        self._sharpness.append(_sharpness(picture.small, outside))
+        self._sharpness.append(_sharpness(picture, outside))
         if median(self._sharpness) < BLURRED_RATIO * self._references[0].sharpness:
             return "blurred"
         return "light_change" if jumped else None
@@ -174,21 +199,27 @@ class CameraHealth:
             before = self._before
         if before is not None and t - before[0] <= 2.0 and before[1].shape == level.shape:
             change = level - before[1]
-            up, down = float((change > LIGHT_JUMP).mean()), float((change < -LIGHT_JUMP).mean())
-            if max(up, down) > LIGHT_SHARE:
+            up, down = np.count_nonzero(change > LIGHT_JUMP), np.count_nonzero(change < -LIGHT_JUMP)
+            if max(up, down) > LIGHT_SHARE * change.size:
                 self._before = (t, level)
                 self._light_until = t + LIGHT_SETTLES
         return t < self._light_until
 
     def _match(self, picture: Picture) -> _Found:
         best = _Found()
+        unmoved, phases = energy(picture.relief), None
         for reference in self._references:
-            if reference.known.mean() < 0.01:
+            if reference.known_pixels < 0.01 * reference.known.size:
                 continue
-            found = _compare(reference, picture.relief)
+            found = _compare(reference, picture.relief, unmoved)
             if found.match is not None and found.match < 0.9:
-                shift = _shift(reference.relief, picture.relief)
-                moved = _compare(reference, picture.relief, shift)
+                phases = spectrum(picture.relief) if phases is None else phases
+                shift = shift_between(reference.spectrum, phases)
+                if shift == (0.0, 0.0):
+                    moved = found
+                else:
+                    aligned = shifted(picture.relief, shift)
+                    moved = _compare(reference, aligned, energy(aligned), shift)
                 if moved.match is not None and moved.match > found.match + 0.1:
                     if max(abs(shift[0]), abs(shift[1])) <= LARGEST_SHIFT * SMALL_WIDTH:
                         found = moved
@@ -205,9 +236,7 @@ class CameraHealth:
         # Shifts are told from the view the posts were drawn on, whichever of the references is found.
         aligned = shifted(picture.relief, shift)
         textured = _textured(aligned)
-        reference = View(
-            aligned, textured & outside, _sharpness(picture.small, outside), float(textured.mean())
-        )
+        reference = View(aligned, textured & outside, _sharpness(picture, outside), float(textured.mean()))
         if len(self._references) == _REFERENCES:
             del self._references[1]
         self._references.append(reference)
@@ -219,7 +248,7 @@ class CameraHealth:
             return
         self._kept = True
         first = self._references[0]
-        still = similarity(first.relief, shifted(picture.relief, shift)) > 0.5
+        still = alike(first.relief, shifted(picture.relief, shift), ALIKE)
         self._keeper.save_view(replace(first, known=first.known & still).without(self._hidden))
 
     def _mask(self, shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -233,25 +262,29 @@ class CameraHealth:
         return self._outside
 
 
-def _compare(reference: View, relief: Plane, shift: Shift = (0.0, 0.0)) -> _Found:
-    z = similarity(reference.relief, shifted(relief, shift))
-    good = (z > 0.5) & reference.known
-    known = reference.known.astype(np.float32)
-    # Blocks of an eighth of the width: when somebody stands before the camera the rest still fits,
-    # when the camera was turned nothing does.
-    size = (8, 5)
-    per_block = cv2.resize(known, size, interpolation=cv2.INTER_AREA)
-    good_block = cv2.resize(good.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    counted = per_block > 0.1
-    blocks = float((good_block[counted] / per_block[counted] > 0.8).mean()) if counted.any() else 1.0
-    return _Found(float(good.sum() / max(1, reference.known.sum())), blocks, shift)
+def _compare(reference: View, relief: Plane, own: Plane, shift: Shift = (0.0, 0.0)) -> _Found:
+    """``own``: the relief's energy; ``shift``: what was taken out of it."""
+    good = alike(reference.relief, relief, ALIKE, reference.energy, own) & reference.known
+    # When somebody stands before the camera the rest still fits, when the camera was turned nothing does.
+    known = reference.known_blocks
+    counted = known > 0.1
+    blocks = float((_blocks(good)[counted] / known[counted] > 0.8).mean()) if counted.any() else 1.0
+    return _Found(np.count_nonzero(good) / max(1, reference.known_pixels), blocks, shift)
 
 
-def _shift(reference: Plane, relief: Plane) -> Shift:
-    """How far ``relief`` lies from the reference, in pixels; (0, 0) where that is not clear."""
-    window = cv2.createHanningWindow((reference.shape[1], reference.shape[0]), cv2.CV_32F)
-    (dx, dy), response = cv2.phaseCorrelate(np.clip(reference, -30, 30), np.clip(relief, -30, 30), window)
-    return (dx, dy) if response >= 0.05 else (0.0, 0.0)
+def _blocks(places: NDArray[np.bool_]) -> Plane:
+    """Share of each block, an eighth of the width, that is among the places."""
+    return np.asarray(cv2.resize(places.astype(np.float32), (8, 5), interpolation=cv2.INTER_AREA))
+
+
+def _spread(small: Plane) -> float:
+    """Spread of the grey levels without noise; where it is surely more than anybody asks for, only that."""
+    coarse = float(
+        cv2.meanStdDev(cv2.resize(small, None, fx=1 / 8, fy=1 / 8, interpolation=cv2.INTER_AREA))[1][0, 0]
+    )
+    if coarse > _SPREAD_ENOUGH:
+        return coarse
+    return float(cv2.GaussianBlur(small, (0, 0), 2.0).std())
 
 
 def _textured(relief: Plane) -> NDArray[np.bool_]:
@@ -259,9 +292,12 @@ def _textured(relief: Plane) -> NDArray[np.bool_]:
     return np.asarray(cv2.boxFilter(relief**2, -1, (11, 11)) > TEXTURE, dtype=np.bool_)
 
 
-def _sharpness(small: Plane, where: NDArray[np.bool_]) -> float:
+def _sharpness(picture: Picture, where: NDArray[np.bool_]) -> float:
     """Energy of the fine structure relative to the coarse, 0 … about 1; a lens out of focus loses the fine first."""
-    one, four = cv2.GaussianBlur(small, (0, 0), 1.0), cv2.GaussianBlur(small, (0, 0), 4.0)
-    mask = where if where.mean() > 0.05 else np.ones_like(where)
-    fine, coarse = float(((small - one)[mask] ** 2).mean()), float(((one - four)[mask] ** 2).mean())
-    return fine / (coarse + 1.0)
+    small, one = picture.small, picture.smooth
+    four = cv2.GaussianBlur(small, (0, 0), 4.0)
+    count = int(np.count_nonzero(where))
+    mask = where.view(np.uint8) if count > 0.05 * where.size else None
+    count = count if mask is not None else where.size
+    fine, coarse = (cv2.norm(a, b, cv2.NORM_L2SQR, mask) / count for a, b in ((small, one), (one, four)))
+    return float(fine / (coarse + 1.0))

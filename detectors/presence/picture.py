@@ -56,29 +56,44 @@ class Picture:
         return reduced.astype(np.float32)
 
     @cached_property
+    def smooth(self) -> Plane:
+        """``small``, slightly smoothed (σ 1)."""
+        return np.asarray(cv2.GaussianBlur(self.small, (0, 0), 1.0), dtype=np.float32)
+
+    @cached_property
     def relief(self) -> Plane:
-        """Log-high-pass form of ``small``: what is left when the light is taken out."""
-        return relief(self.small)
+        """Log-high-pass form of ``small``: what is left when the light is taken out.
+
+        ``L − Gauss(L, σ4)`` with ``L = 60·ln(g + 10)`` of the slightly smoothed picture. A change of exposure multiplies
+        the picture; in the logarithm it is a constant, and the high-pass drops it. The constant 10 keeps the noise of
+        dark pixels from being blown up.
+        """
+        level = 60.0 * np.log(self.smooth + 10.0)
+        return np.asarray(level - cv2.GaussianBlur(level, (0, 0), 4.0), dtype=np.float32)
 
 
-def relief(grey: Plane) -> Plane:
-    """``L − Gauss(L, σ4)`` with ``L = 60·ln(g + 10)`` of a slightly smoothed grey picture (same shape, float32).
+BOX = 11
+"""Side in pixels of the surroundings in which two reliefs are compared."""
 
-    A change of exposure multiplies the picture; in the logarithm it is a constant, and the high-pass drops it.
-    The constant 10 keeps the noise of dark pixels from being blown up.
+
+def energy(relief: Plane) -> Plane:
+    """Local energy of a relief; the 4 damps flat places."""
+    return np.asarray(cv2.boxFilter(relief * relief, -1, (BOX, BOX)) + 4.0, dtype=np.float32)
+
+
+def alike(
+    a: Plane, b: Plane, level: float, energy_a: Plane | None = None, energy_b: Plane | None = None
+) -> NDArray[np.bool_]:
+    """Where two reliefs of one shape have a local normalised correlation (−1 … 1) above a level.
+
+    Args:
+        level: 0 … 1. energy_a, energy_b: of each, where it is known already.
     """
-    smooth = cv2.GaussianBlur(grey, (0, 0), 1.0)
-    level = 60.0 * np.log(smooth + 10.0)
-    return np.asarray(level - cv2.GaussianBlur(level, (0, 0), 4.0), dtype=np.float32)
-
-
-def similarity(a: Plane, b: Plane, box: int = 11) -> Plane:
-    """Local normalised correlation of two reliefs of one shape, −1 … 1 per pixel; the 4 damps flat places."""
-    size = (box, box)
-    ab = cv2.boxFilter(a * b, -1, size)
-    aa = cv2.boxFilter(a * a, -1, size)
-    bb = cv2.boxFilter(b * b, -1, size)
-    return np.asarray((ab + 4.0) / np.sqrt((aa + 4.0) * (bb + 4.0)), dtype=np.float32)
+    both = cv2.boxFilter(a * b, -1, (BOX, BOX)) + 4.0
+    least = (energy(a) if energy_a is None else energy_a) * (energy(b) if energy_b is None else energy_b)
+    least *= level * level
+    # Of a correlation below zero the sign would be lost in the square.
+    return np.asarray((both * both > least) & (both > 0), dtype=np.bool_)
 
 
 def shifted(plane: Plane, shift: Shift) -> Plane:

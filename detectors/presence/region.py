@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.presence.picture import Picture, Plane, Shift, shifted, similarity
+from detectors.presence.picture import Picture, Plane, Shift, alike, energy, shifted
 from detectors.presence.posts import Post
 
 DIFFERENT = 0.5
@@ -53,6 +53,7 @@ class Cut:
 
     def __post_init__(self) -> None:
         self._relief: Plane | None = None
+        self._energy: Plane | None = None
 
     @property
     def relief(self) -> Plane:
@@ -60,15 +61,25 @@ class Cut:
             self._relief = self.frame.relief(self.grey)
         return self._relief
 
+    @property
+    def energy(self) -> Plane:
+        if self._energy is None:
+            self._energy = energy(self.relief)
+        return self._energy
+
     def differs(self, reference: Plane) -> Difference | None:
         """Difference from a reference's relief; None if it has another size or too little can be judged."""
         frame = self.frame
-        usable = int(self.usable.sum())
+        usable = int(np.count_nonzero(self.usable))
         if reference.shape != self.grey.shape or usable < _LEAST_USABLE * frame.pixels:
             return None
-        other = (similarity(reference, self.relief) < DIFFERENT) & self.usable
-        thick = cv2.morphologyEx(other.astype(np.uint8), cv2.MORPH_OPEN, frame.head)
-        return Difference(float(other.sum()) / usable, float(thick.sum()) / usable)
+        other = self.usable & ~alike(reference, self.relief, DIFFERENT, None, self.energy)
+        share, thick = int(np.count_nonzero(other)), 0
+        # Fewer pixels than a head has hold none.
+        if share >= frame.head_pixels:
+            opened = cv2.morphologyEx(other.view(np.uint8), cv2.MORPH_OPEN, frame.head)
+            thick = int(np.count_nonzero(opened))
+        return Difference(share / usable, thick / usable)
 
 
 class Frame:
@@ -93,6 +104,7 @@ class Frame:
         self.side = side * self.scale
         thick = min(int(np.clip(_HEAD * self.side, _THINNEST, _THICKEST)), max(3, int(0.35 * self.side)))
         self.head = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick))
+        self.head_pixels = int(np.count_nonzero(self.head))
         self._weight: Plane = self.inside.astype(np.float32)
         self._near, self._far = self._weighed(self._weight, 1.0), self._weighed(self._weight, 4.0)
 
