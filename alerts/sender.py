@@ -25,6 +25,7 @@ from alerts.links import AckLinks, mask_tokens
 from alerts.messages import Outgoing
 from alerts.next_channel import CHANNEL_FAILING, CHANNEL_OFF, NextChannel, unserved
 from alerts.outbox import Leased
+from alerts.sender_settings import SenderSettings as SenderSettings
 from alerts.writing import about, write
 from domain.clock import Clock
 from domain.errors import SendError
@@ -32,36 +33,6 @@ from store import Connection, connect
 from store.connection import PASSING
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SenderSettings:
-    """How to send. All times are real seconds.
-
-    Args:
-        workers: sends at the same time, for each channel: a slow gateway holds up its own messages only.
-        lease: must be longer than a hook's own time-out, or a slow send is taken for a dead one.
-        waits: pauses after the first, second, … failure; the last one is repeated.
-        jitter: share by which a pause may be longer, so that a thousand failed messages do not come back at once.
-        max_tries: then the message is dead. Together with the waits, about a day.
-        patience: how long a receipt may take before the gateway is asked; then the message's fate is unknown.
-        rounds: pauses between two rounds of fetching receipts and asking for late ones.
-        channel_patience: how long a channel may fail before its messages go on by their next ones.
-        refusals: so often in a row a channel has to be refused as a whole, with nothing handed over between, to be switched off.
-    """
-
-    workers: int = 4
-    lease: float = 30.0
-    waits: tuple[float, ...] = (1, 5, 15, 60, 300, 900, 1800)
-    jitter: float = 0.2
-    max_tries: int = 60
-    poll: float = 1.0
-    heartbeat: float = 5.0
-    patience: float = 1800.0
-    rounds: float = 30.0
-    channel_patience: float = 900.0
-    refusals: int = 3
-    language: str = "zh-CN"
 
 
 @dataclass(slots=True)
