@@ -1,8 +1,8 @@
 """The values of a message that tells of many findings: how many of each level, the worst by name, where the rest is to be seen.
 
 Params of every digest: ``centre_name``, ``counts`` (severity → number), ``total``, ``worst`` (of each ``window``, ``window_name``,
-``rule``, and ``case`` or ``source``), ``since``, ``until``, ``desk`` (address), and ``told``, the keys of the messages it
-stands for; of the daily one also ``closed``, ``revoked``, ``unanswered``, ``overdue``.
+``rule``, and ``case`` or ``source``; ``times`` where it stands for several), ``since``, ``until``, ``desk`` (address), and
+``told``, the keys of the messages it stands for; of the daily one also ``closed``, ``revoked``, ``unanswered``, ``overdue``.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def _name(finding: Mapping[str, Any], language: str, clean: Clean) -> str:
     if not subject and finding.get("case"):
         subject = words["case"].format(case=clean(str(finding["case"]), LONGEST_NAME))
     rule = rule_words(str(finding["rule"]), language).name
+    if times := finding.get("times"):
+        rule += words["worst_times"].format(times=times)
     return words["worst_one"].format(subject=subject, rule=rule) if subject else rule
 
 

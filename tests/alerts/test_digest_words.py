@@ -40,6 +40,12 @@ def test_a_group_says_how_many_of_each_level_and_names_the_worst() -> None:
     )
 
 
+def test_a_name_that_stands_for_several_says_for_how_many() -> None:
+    several = [WORST[0] | {"times": 12}, WORST[1]]
+    assert "重点：A07 不动产登记超法定时限12件；A08 公积金无人在岗。" in words("digest.group", worst=several)
+    assert "past the legal limit (12); " in words("digest.group", "en", worst=several)
+
+
 def test_corrections_say_that_nothing_is_to_be_done() -> None:
     text = words("digest.corrections")
     assert "更正：5项监察发现（红牌2、黄牌3）已撤销，无须处理。" in text

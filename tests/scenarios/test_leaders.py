@@ -17,7 +17,7 @@ def test_messages_to_a_leader_leave_as_one_and_cards_stay_single(s: Script) -> N
     for number in range(1, 6):
         overdue(s, f"C{number}", "15:00")
         s.expect("15:00", sms(to="张三", contains=("红牌", f"C{number}")))
-    s.expect("15:01", sms(to="王五", contains="5项", why="digest"))
+    s.expect("15:01", sms(to="王五", contains=("5项", "A07 规划许可超法定时限5件"), why="digest"))
     s.check("15:02", *(gathered(to="王五", about=f"C{number}") for number in range(1, 6)))
     overdue(s, "C6", "16:00")
     s.expect("16:00", sms(to="张三", contains="C6"))

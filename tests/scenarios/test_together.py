@@ -332,18 +332,6 @@ def test_rules_that_were_away_for_two_hours_tell_each_once(s: Script) -> None:
     s.expect_none("17:42", "19:00", sms())
 
 
-@scenario(day="2026-03-03", messages={"yellow": ["handler"], "red": ["handler"]})
-def test_what_a_card_spoke_for_is_told_when_the_card_is_revoked(s: Script) -> None:
-    """The red card covered the yellow one; it was wrong, the yellow one is not: now it is told (inhibition ends)."""
-    overdue(s, "C1", "15:00", promised_deadline="15:00")
-    s.expect("15:00", sms(to="张三", contains="红牌"))
-    s.at(
-        "15:10", event("case.extended", case="C1", days=3, approver="li", reason="专家论证", happened="14:30")
-    )
-    s.expect("15:10", sms(to="张三", contains=("撤销", "红牌")))
-    s.ignores(sms(to="张三", contains="黄牌"))
-
-
 @scenario(
     day="2026-03-03",
     messages={"yellow": ["handler"], "red": ["handler"]},

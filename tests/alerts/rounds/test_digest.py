@@ -73,7 +73,7 @@ def test_each_leader_hears_of_his_own_windows(board: Board) -> None:
     assert turn(board) == 2
     assert texts(board)["p3"] == (
         "【明镜】示例中心监察日报：11月19日17:30至11月20日17:30新增红牌1、黄牌2，结束1，撤销1；待反馈3，其中逾期1。"
-        "重点：A07 不动产登记超法定时限；A07 不动产登记超承诺时限；A07 不动产登记超承诺时限。详见http://wall.example/desk"
+        "重点：A07 不动产登记超法定时限；A07 不动产登记超承诺时限。详见http://wall.example/desk"
     )
     assert "新增黄牌1，结束0，撤销0；待反馈1，其中逾期0。重点：A08 公积金超承诺时限。" in texts(board)["p1"]
 

@@ -31,7 +31,7 @@ def test_the_digest_stands_with_each_of_its_findings_and_in_the_chain(board: Boa
     hook = FakeHook()
     send(board, hook)
     [text] = [message.text for message in hook.sent]
-    assert text.startswith("【明镜】示例中心监察发现2项：黄牌2。重点：A07 不动产登记超承诺时限；")
+    assert text.startswith("【明镜】示例中心监察发现2项：黄牌2。重点：A07 不动产登记超承诺时限2件。")
     for finding in ("f1", "f2"):
         rows = outbox.messages_of(board.connection, [finding])
         assert [(row["template"], row["state"]) for row in rows] == [
