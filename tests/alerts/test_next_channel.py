@@ -8,11 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from starlette.testclient import TestClient
 
 from alerts import leases, receipts
-from alerts.hooks.base import Handed, Receipt, UnclearSendError
+from alerts.hooks.base import Handed, Pushed, Receipt, UnclearSendError
 from alerts.next_channel import NextChannel, no_longer_true
 from alerts.receipt_rounds import ReceiptRounds
+from alerts.receipts_app import create_receipts_app
 from alerts.sender import SenderSettings
 from domain.errors import SendError
 from tests.alerts.conftest import LINKS, NOW, QUICK, Desk, make_finding, save_finding
@@ -72,6 +74,33 @@ def test_what_does_not_arrive_goes_on_once_however_often_it_is_said(desk: Desk, 
         )
     assert story(desk) == [("sms", "undelivered", None), ("mail", "ready", None)]
     assert chain_of(desk, f"message.{fate}")[0]["next"] == "mail"
+
+
+def test_a_pushed_and_a_fetched_receipt_send_it_on(desk: Desk) -> None:
+    """The ways receipts really come: through the wall's door, and by the sender's rounds."""
+
+    class Gateway(Told):
+        def read_push(self, *_: object) -> Pushed:
+            return Pushed([Receipt("undelivered", idempotency_key="f1:p2:opened")])
+
+        def pull(self) -> Pushed:
+            fetched.append(1)
+            return Pushed(
+                [Receipt("undelivered", idempotency_key="f1:p3:opened")] if len(fetched) == 1 else []
+            )
+
+    fetched: list[int] = []
+    hook = Gateway(Handed("g"))
+    for key in ("f1:p2:opened", "f1:p3:opened"):
+        put(desk, key)
+    sender = sender_of(desk, sms=hook)
+    sender.step()
+    app = create_receipts_app(desk.dsn, desk.clock, {"sms": hook}, follow=FOLLOW)
+    with TestClient(app) as client:
+        assert client.post("/sms").status_code == 200
+    assert desk.rows("idempotency_key", "follows is not null") == ["f1:p2:opened>mail"]
+    ReceiptRounds(desk.dsn, {"sms": hook}, desk.clock, sender.outgoing, follow=FOLLOW).round(desk.connection)
+    assert desk.rows("idempotency_key", "follows is not null") == ["f1:p2:opened>mail", "f1:p3:opened>mail"]
 
 
 def test_an_answer_that_says_undelivered_at_once_goes_on(desk: Desk) -> None:
