@@ -30,7 +30,7 @@ def messaging(visit: Visit, connection: Connection) -> Response:
         _troubles(visit, found),
         section(words("desk_channels"), _channels(visit, found.channels)),
         section(words("desk_counts"), _counts(visit, found)),
-        section(words("desk_failed"), _failed(visit, found.failed)),
+        section(words("desk_not_arrived"), _failed(visit, found.failed)),
         section(words("desk_waiting"), _waiting(visit, found.waiting)),
         way=PATH,
     )
