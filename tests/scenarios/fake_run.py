@@ -99,7 +99,7 @@ class FakeRun:
 
     def _begin(self) -> None:
         self._rules_live = True
-        self.loop = self._make_loop()
+        self.loops = [self._make_loop() for _ in range(self.script.loops)]
         self.senders = [self._make_sender(Sender) for _ in range(self.script.senders)]
         self.watch = self._make_watch()
         first = self.senders[0]
@@ -149,7 +149,8 @@ class FakeRun:
         )
 
     def close(self) -> None:
-        self.loop.close()
+        for loop in self.loops:
+            loop.close()
         for sender in self.senders:
             sender.close()
 
@@ -244,13 +245,22 @@ class FakeRun:
         raise AssertionError(f"at {self.now} there is always more to do")
 
     def _judge(self) -> int:
-        result = self.loop.tick(self.now)
+        if len(self.loops) == 1:
+            results = [self._tick(self.loops[0])]
+        else:
+            with ThreadPoolExecutor(len(self.loops)) as pool:
+                results = list(pool.map(self._tick, self.loops))
+        looks = [look for _, look in results if look is not None]
+        self._looked = min(looks, default=None)
+        return sum(judged for judged, _ in results)
+
+    def _tick(self, loop: RuleLoop) -> tuple[int, datetime | None]:
+        result = loop.tick(self.now)
         judged = result.judged
         while result.more:
-            result = self.loop.tick(self.now)
+            result = loop.tick(self.now)
             judged += result.judged
-        self._looked = result.next_look
-        return judged
+        return judged, result.next_look
 
     def _send(self) -> int:
         ready = self.connection.execute(

@@ -84,6 +84,7 @@ class Script:
     day: date
     name: str = ""
     senders: int = 1
+    loops: int = 1
     #: Channel → whether its gateway can be asked what became of a message; the first takes them by default.
     channels: dict[str, bool] = field(default_factory=lambda: {"sms": True})
     steps: list[Done] = field(default_factory=list)
@@ -163,6 +164,7 @@ def scenario(
     centre: str = "two_windows.yaml",
     channels: dict[str, bool] | None = None,
     senders: int = 1,
+    loops: int = 1,
     **sections: Any,
 ) -> Callable[[T], Any]:
     """Makes a test of a function that tells a scenario.
@@ -171,7 +173,7 @@ def scenario(
         day: the date that times without one are of.
         centre: file in ``centres/``.
         channels: name → whether its gateway can be asked what became of a message; in order.
-        senders: how many send at the same time.
+        senders: how many send at the same time. loops: how many judge, and go the rounds.
         sections: sections of the centre file laid over it (``messages={"routes": […]}``), key by key.
     """
 
@@ -182,6 +184,7 @@ def scenario(
                 date.fromisoformat(day),
                 tell.__name__,
                 senders,
+                loops,
                 channels or {"sms": True},
             )
             tell(script)

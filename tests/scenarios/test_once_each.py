@@ -24,6 +24,39 @@ def test_three_senders_send_each_message_once(s: Script) -> None:
         s.expect("15:00", *(sms(to=name, contains=f"C{number}") for name in ("张三", "李四", "赵六")))
 
 
+@scenario(
+    day="2026-03-03",
+    senders=2,
+    loops=3,
+    messages={
+        "red": ["handler"],
+        "routes": [
+            {
+                "id": "cards",
+                "match": {"severity": ["red"]},
+                "to": ["handler", "leader"],
+                "remind_every": 30,
+                "most_reminders": 1,
+                "escalate": [{"after": 40, "to": ["superior"]}],
+            }
+        ],
+    },
+)
+def test_three_rule_loops_write_each_message_once(s: Script) -> None:
+    """Cards, groups, reminders and steps: whichever loop is first, the others find it done (2)."""
+    for number in range(1, 6):
+        s.at(
+            "14:00",
+            event("case.accepted", case=f"C{number}", item="A-001", window="A07", legal_deadline="15:00"),
+        )
+        s.expect("15:00", sms(to="张三", contains=f"C{number}", why="opened"))
+        s.expect("15:30", sms(to="张三", contains=f"C{number}", why="reminder"))
+        s.expect("15:40", sms(to="李四", contains=f"C{number}", why="escalation"))
+    s.expect("15:01", sms(to="王五", contains="5项", why="digest"))
+    s.expect("15:30", sms(to="王五", contains="5项", why="digest"), within="65s")
+    s.expect_none("15:42", "18:00", sms())
+
+
 @scenario(day="2026-03-03", messages=CARD)
 def test_a_restart_loses_nothing_and_repeats_nothing(s: Script) -> None:
     """ "Restart loses alerts, re-sends resolves" (6: AM 2370, 889, 2447; GF 68162; grafana/alerting 156)."""

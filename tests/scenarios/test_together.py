@@ -9,6 +9,7 @@ from tests.scenarios.probes import chain, gathered, held, not_sent, row
 from tests.scenarios.steps import (
     absent,
     acknowledge,
+    answer,
     centre_file,
     delivered,
     event,
@@ -388,3 +389,162 @@ def test_with_one_channel_that_is_off_messages_wait_for_it(s: Script) -> None:
     for number in range(1, 6):
         s.expect("03-04 17:00", sms(to="张三", contains=f"C{number}"))
     s.check("03-04 17:02", row("delivered", to="张三", about="C1"))
+
+
+# -- links, replies, answers -----------------------------------------------------------------------------------------------
+
+
+@scenario(
+    day="2026-03-03",
+    channels={"sms": True, "voice": True},
+    messages={
+        "routes": [
+            {"id": "cards", "match": RED, "to": ["handler"], "channels": ["sms", "voice"], "remind_every": 30}
+        ]
+    },
+)
+def test_the_link_of_the_second_channel_works_too(s: Script) -> None:
+    """What came by the second channel can be acknowledged there; nobody is reminded by either."""
+    s.at("09:00", gateway("sms", refuses))
+    overdue(s)
+    s.expect("15:00", message("voice", to="张三", contains="/ack/"))
+    s.at("15:10", acknowledge("C1", person="张三"))
+    s.expect_none("15:11", "18:00", message())
+
+
+@scenario(
+    day="2026-03-03",
+    messages={
+        "routes": [
+            {
+                "id": "cards",
+                "match": RED,
+                "to": ["handler"],
+                "until": "answered",
+                "remind_every": 30,
+                "most_reminders": 9,
+            }
+        ]
+    },
+)
+def test_reminded_of_the_answer_although_he_has_seen_it(s: Script) -> None:
+    """``until: answered``: seen is not answered, and the words of the reminder say so."""
+    overdue(s)
+    s.expect("15:00", sms(to="张三", why="opened"))
+    s.at("15:10", acknowledge("C1", person="张三"))
+    s.expect("15:30", sms(to="张三", contains="尚未反馈", why="reminder"))
+    s.at("15:40", answer("C1", person="张三"))
+    s.expect_none("15:41", "18:00", sms())
+
+
+# -- who ---------------------------------------------------------------------------------------------------------------------
+
+
+@scenario(
+    day="2026-03-03",
+    rules={"staffing": {}},
+    windows=[
+        {
+            "id": "A07",
+            "name": "规划许可",
+            "staff": ["zhang"],
+            "handler": "zhang",
+            "superior": "li",
+            "leader": "wang",
+        }
+    ],
+    messages={"routes": [{"id": "cards", "match": RED, "to": ["handler"]}]},
+)
+def test_on_leave_with_nobody_in_his_place_the_next_one_up_hears(s: Script) -> None:
+    """No substitute, no B-post: the superior, and the row says why."""
+    s.at("08:30", event("leave.granted", staff="zhang", **{"from": "2026-03-03", "to": "2026-03-03"}))
+    overdue(s)
+    s.expect("15:00", sms(to="李四", contains="C1"))
+    s.check("15:01", not_sent("on_leave", to="张三", about="C1"))
+
+
+@scenario(
+    day="2026-03-03",
+    messages={
+        "routes": [
+            {"id": "town", "match": {"level": ["township"]}, "to": ["leader"]},
+            {
+                "id": "county",
+                "match": {"severity": ["red"], "level": ["county"], "item": ["A-*"]},
+                "to": ["inspectors"],
+            },
+            {"id": "rest", "match": RED, "to": ["handler"]},
+        ]
+    },
+)
+def test_the_first_route_that_matches_decides(s: Script) -> None:
+    """By level of the hierarchy and item: the division code says that this is a county."""
+    overdue(s)
+    s.expect("15:00", sms(to="赵六", contains="C1"))
+    s.at("09:00", event("case.accepted", case="B1", item="B-9", window="A07", legal_deadline="15:00"))
+    s.expect("15:00", sms(to="张三", contains="B1"))
+
+
+@scenario(
+    day="2026-03-03",
+    rules={"sources": {"feed_silent": 30, "camera_silent": 1000000}},
+    messages={"yellow": ["handler", "inspectors"], "red": [], "notice": ["handler", "inspectors"]},
+)
+def test_what_concerns_no_window_goes_to_who_is_left(s: Script) -> None:
+    """A feed that falls silent has no handler: the inspectors hear, and it is kept why the handler does not."""
+    s.at("10:00", event("case.received", case="C1", item="A-001", window="A07"))
+    s.expect("10:30", sms(to="赵六", contains="数据中断"), within="2min")
+    s.check("10:35", not_sent("no_window", to="role:handler", about="source.silent"))
+
+
+# -- limits -------------------------------------------------------------------------------------------------------------------
+
+
+@scenario(
+    day="2026-03-03",
+    messages={
+        "budget": {"per_day": 4, "keep_for_red": 1},
+        "flood": None,
+        "routes": [
+            {"id": "cards", "match": YELLOW, "to": ["handler"], "remind_every": 30, "most_reminders": 9}
+        ],
+    },
+)
+def test_reminders_use_up_the_day_and_the_last_message_is_kept_for_a_red_card(s: Script) -> None:
+    """A card and its reminders: three messages, and the number is quiet; a red card still comes."""
+    overdue(s, "C1", "03-20 17:00", promised_deadline="14:00")
+    s.expect("14:00", sms(to="张三", why="opened"))
+    s.expect("14:30", sms(to="张三", why="reminder"))
+    s.expect("15:00", sms(to="张三", why="reminder"))
+    s.check("15:31", held("budget", to="张三", about="C1"))
+    overdue(s, "C2", "16:00")
+    s.ignores(sms(contains="C2"))
+    s.expect("16:00", sms(to="张三", contains=("红牌", "C2")))
+    s.expect_none("15:01", "15:59", sms())
+
+
+@scenario(
+    day="2026-03-03",
+    rules={"absence": {"notice": 10, "yellow": 300, "red": 301}},
+    messages={
+        "routes": [
+            {
+                "id": "absence",
+                "match": {"rule": ["absence.notice"]},
+                "to": ["handler"],
+                "hold_for": 20,
+                "remind_every": 15,
+                "most_reminders": 2,
+            }
+        ]
+    },
+)
+def test_a_finding_that_has_to_last_is_reminded_of_from_when_it_was_told(s: Script) -> None:
+    """Found at 10:10, told at 10:30, reminded at 10:45 and 11:00; with a restart in between."""
+    s.at("10:00", absent("A07"))
+    s.at("10:20", restart)
+    s.expect("10:30", sms(to="张三", why="opened"), within="30s")
+    s.expect("10:45", sms(to="张三", why="reminder"), within="30s")
+    s.expect("11:00", sms(to="张三", why="reminder"), within="30s")
+    s.at("11:10", present("A07"))
+    s.expect_none("11:01", "12:00", sms())
