@@ -80,13 +80,16 @@ def test_what_waits_under_another_name_or_channel_waits_by_itself(board: Board) 
     assert release(board, 1) == Released(alone=4)
 
 
-@pytest.mark.parametrize(("gather", "template"), [("flood", "digest.flood"), ("budget", "digest.flood"),
-                         ("quiet_hours", "digest.group"), ("silenced", "digest.group")])  # fmt: skip
-def test_which_digest_it_is(board: Board, gather: str, template: str) -> None:
-    for number in (1, 2):
-        board.held(board.finding(number), gather=gather, reason=gather)
+def test_which_digest_it_is(board: Board) -> None:
+    digests = {
+        "flood": "digest.flood", "budget": "digest.flood", "quiet_hours": "digest.group", "silenced": "digest.group",
+    }  # fmt: skip
+    for place, gather in enumerate(digests):
+        for number in (1, 2):
+            board.held(board.finding(10 * place + number), f"p{place + 1}", gather=gather, reason=gather)
     release(board, 1)
-    assert board.rows("template", "state = 'ready'") == [template]
+    of_person = dict(board.rows("person, template", "state = 'ready'"))
+    assert of_person == {f"p{place + 1}": template for place, template in enumerate(digests.values())}
 
 
 def test_corrections_are_told_apart(board: Board) -> None:
@@ -97,30 +100,30 @@ def test_corrections_are_told_apart(board: Board) -> None:
     assert board.rows("template", "state = 'ready'") == ["digest.corrections"]
 
 
-@pytest.mark.parametrize(
-    ("columns", "given", "reason"),
-    [
-        ({"state": "revoked"}, {}, "revoked"),
-        ({"state": "closed"}, {"reason": "hold_for", "gather": None}, "over"),
-        ({"state": "closed", "severity": "notice"}, {}, "over"),
-        ({"life": "acknowledged"}, {"why": "reminder"}, "acknowledged"),
-        ({"life": "answered"}, {"why": "escalation"}, "acknowledged"),
-        ({"state": "closed"}, {"why": "reminder"}, "over"),
-        ({"state": "open"}, {"template": "finding.correction"}, "reopened"),
-        # A card is told although its cause has ended, and although somebody else has seen it.
-        ({"state": "closed"}, {"reason": "quiet_hours"}, None),
-        ({"life": "acknowledged"}, {}, None),
-    ],
-)
-def test_what_is_no_longer_true_is_skipped_with_its_reason(
-    board: Board, columns: dict[str, Any], given: dict[str, Any], reason: str | None
-) -> None:
-    finding = board.finding()
-    board.held(finding, **given)
-    board.set(finding, **columns)
+#: What has happened, what waits, and why it does not leave.
+NO_LONGER_TRUE: list[tuple[dict[str, Any], dict[str, Any], str | None]] = [
+    ({"state": "revoked"}, {}, "revoked"),
+    ({"state": "closed"}, {"reason": "hold_for"}, "over"),
+    ({"state": "closed", "severity": "notice"}, {}, "over"),
+    ({"life": "acknowledged"}, {"why": "reminder"}, "acknowledged"),
+    ({"life": "answered"}, {"why": "escalation"}, "acknowledged"),
+    ({"state": "closed"}, {"why": "reminder"}, "over"),
+    ({"state": "open"}, {"template": "finding.correction"}, "reopened"),
+    # A card is told although its cause has ended, and although somebody else has seen it.
+    ({"state": "closed"}, {"reason": "quiet_hours"}, None),
+    ({"life": "acknowledged"}, {}, None),
+]
+
+
+def test_what_is_no_longer_true_is_skipped_with_its_reason(board: Board) -> None:
+    for number, (columns, given, _) in enumerate(NO_LONGER_TRUE):
+        finding = board.finding(number)
+        board.held(finding, **{"gather": None, **given})
+        board.set(finding, **columns)
     release(board, 1)
-    state = "ready" if reason is None else "skipped"
-    assert board.rows("state, reason") == [(state, reason)]
+    assert board.rows("state, reason") == [
+        ("ready" if reason is None else "skipped", reason) for _, _, reason in NO_LONGER_TRUE
+    ]
 
 
 def test_of_two_one_is_revoked_and_the_other_leaves_as_itself(board: Board) -> None:

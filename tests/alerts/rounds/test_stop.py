@@ -4,55 +4,56 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from alerts.leases import lease
 from tests.alerts.rounds.conftest import Board
 
 
-def taken(board: Board) -> list[str]:
-    return [
-        each.idempotency_key for each in lease(board.connection, channel="http", limit=9, by="me", seconds=30)
-    ]
+def taken(board: Board) -> set[str | None]:
+    """The findings whose messages a sender takes."""
+    return {
+        each.finding_id for each in lease(board.connection, channel="http", limit=50, by="me", seconds=30)
+    }
 
 
-def ready(board: Board, template: str, until: str = "acknowledged", **columns: Any) -> None:
-    finding = board.finding()
-    board.held(finding, step=template, template=template, state="ready", gather=None, reason=None)
+def ready(board: Board, number: int, template: str, until: str = "acknowledged", **columns: Any) -> str:
+    finding = board.finding(number)
+    held = board.held(finding, step=template, template=template, state="ready", gather=None, reason=None)
     board.connection.execute(
         "update outbox set params = params || jsonb_build_object('until', %s::text), next_try_at = now(),"
-        " give_up_at = now() + interval '1 day'",
-        [until],
+        " give_up_at = now() + interval '1 day' where message_id = %s",
+        [until, held],
     )
     board.set(finding, **columns)
+    return finding.finding_id
 
 
-@pytest.mark.parametrize("template", ["finding.again", "finding.escalated"])
-@pytest.mark.parametrize(
-    ("until", "columns", "reason"),
-    [
-        ("acknowledged", {"life": "acknowledged"}, "acknowledged"),
-        ("answered", {"life": "answered"}, "acknowledged"),
-        ("acknowledged", {"state": "closed"}, "over"),
-        ("acknowledged", {"state": "revoked"}, "revoked"),
-        ("answered", {"life": "acknowledged"}, None),
-        ("acknowledged", {}, None),
-    ],
-)
-def test_a_reminder_that_has_not_left_when_somebody_acts_never_leaves(
-    board: Board, template: str, until: str, columns: dict[str, Any], reason: str | None
-) -> None:
-    ready(board, template, until, **columns)
-    assert len(taken(board)) == (reason is None)
-    assert board.rows("state, reason") == [("leased" if reason is None else "skipped", reason)]
+#: What ends it, what was done, and why the message does not leave.
+ENDS: list[tuple[str, dict[str, Any], str | None]] = [
+    ("acknowledged", {"life": "acknowledged"}, "acknowledged"),
+    ("answered", {"life": "answered"}, "acknowledged"),
+    ("acknowledged", {"state": "closed"}, "over"),
+    ("acknowledged", {"state": "revoked"}, "revoked"),
+    ("answered", {"life": "acknowledged"}, None),
+    ("acknowledged", {}, None),
+]
+
+
+def test_a_reminder_that_has_not_left_when_somebody_acts_never_leaves(board: Board) -> None:
+    wanted: dict[str, str | None] = {}
+    for template in ("finding.again", "finding.escalated"):
+        for until, columns, reason in ENDS:
+            wanted[ready(board, len(wanted), template, until, **columns)] = reason
+    assert taken(board) == {finding for finding, reason in wanted.items() if reason is None}
+    assert dict(board.rows("finding_id, reason")) == wanted
+    assert {state for state, reason in board.rows("state, reason") if reason} == {"skipped"}
 
 
 def test_a_card_leaves_although_somebody_else_has_seen_it(board: Board) -> None:
-    ready(board, "finding.yellow", life="acknowledged")
-    assert len(taken(board)) == 1
+    card = ready(board, 1, "finding.yellow", life="acknowledged")
+    assert taken(board) == {card}
 
 
 def test_a_digest_is_of_no_finding_and_leaves(board: Board) -> None:
-    ready(board, "digest.group")
+    ready(board, 1, "digest.group")
     board.connection.execute("update outbox set finding_id = null")
-    assert len(taken(board)) == 1
+    assert taken(board) == {None}
