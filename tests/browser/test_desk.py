@@ -13,19 +13,29 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from alerts.links import AckLinks
+from alerts.planner import Planner
 from dashboard.desk.accounts import Accounts, write_account
 from dashboard.desk.app import create_desk
 from dashboard.desk.desk import Desk
 from dashboard.desk.hands import Hands
 from dashboard.desk.sessions import Sessions
 from dashboard.server import listen, run_wall
+from domain.centre import Centre
 from domain.centres import Centres
+from mingjing.desk.overview import DeskOverview
+from mingjing.desk.silencing import DeskSilences
+from mingjing.desk.telling import DeskTelling
 from store.connection import connect, open_pool
 from store.finding_life import read_life, take_step
 from tests.dashboard.desk.conftest import ACCOUNTS, HALL, PASSWORD, Still, found, write
 from tests.store.making import at
 
 pytestmark = pytest.mark.postgres
+
+
+def planner(centre: Centre) -> Planner:
+    return Planner(centre, AckLinks(b"x" * 32, "http://wall"), channel="sms")
 
 
 @pytest.fixture
@@ -49,7 +59,8 @@ def address(db: psycopg.Connection, database: str, tmp_path: Path) -> Iterator[s
             yield connection
 
     desk = Desk(
-        Centres.of(HALL), Still(), lend, Accounts(tmp_path / "accounts"), Sessions(b"x" * 32), Hands(),  # type: ignore[arg-type]
+        Centres.of(HALL), Still(), lend, Accounts(tmp_path / "accounts"), Sessions(b"x" * 32),  # type: ignore[arg-type]
+        Hands(silences=DeskSilences(), told=DeskTelling(planner), overview=DeskOverview(planner)),
     )  # fmt: skip
     sock, stop = listen("127.0.0.1", 0), threading.Event()
     app = Starlette(routes=[Mount("/desk", app=create_desk(desk))])
@@ -175,6 +186,8 @@ def test_every_page_fits_its_screen_and_paper(sign_in, screenshots):
             "/history",
             "/history?key=A07",
             "/history?show=cards",
+            "/messages",
+            "/silences",
         ):
             page.goto(page.url.split("/desk")[0] + "/desk" + path)
             assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (path, width)
@@ -188,3 +201,40 @@ def test_every_page_fits_its_screen_and_paper(sign_in, screenshots):
     page.emulate_media(media="print")
     assert not page.is_visible(".acts")
     assert page.is_visible(".printed")
+
+
+def test_a_silence_is_set_seen_and_ended_and_a_findings_messages_say_so(sign_in, db, address, screenshots):
+    """By keyboard and mouse, as an inspector would; the messages planned meanwhile wait, and the finding's page says why."""
+    page = sign_in("inspector")
+    page.click("nav a:has-text('静默')")
+    page.select_option("select[name=rule]", label="空岗（全部）")
+    page.select_option("select[name=place]", "window:A07")
+    page.fill("textarea[name=reason]", "柜台改造")
+    page.click(".new button")
+    assert "静默已设置" in page.wait_for_selector(".note.done").inner_text()
+    row = page.inner_text(".silences tbody tr")
+    for words in ("生效中", "空岗", "A07 食品许可", "全天", "柜台改造", "人4"):
+        assert words in row, words
+
+    hall = Centre.model_validate(
+        HALL.model_dump()
+        | {"people": [each.model_dump() | {"phone": f"1380000000{n}"} for n, each in enumerate(HALL.people)]}
+    )
+    quiet = found(3, 25, rule="absence.red", case=None)
+    write(db, quiet, 25)
+    planner(hall)(db, [(quiet, "opened")], at(30))
+    page.goto(f"{address}/finding/f3")
+    told = page.inner_text("section:has(.messages)")
+    assert "暂缓至 11:30:00：静默（第1条，人4）" in told
+    assert "接下来" in told
+    assert "138****0001" in told
+    assert page.locator(".became-held").count() == 5, "handler, superior, leader, two inspectors"
+    if screenshots:
+        page.screenshot(path=screenshots / "desk-messages.png", full_page=True)
+
+    page.goto(f"{address}/silences")
+    page.click(".silences button:has-text('结束')")
+    page.wait_for_selector(".note.done")
+    assert "目前没有静默" in page.inner_text("main")
+    assert db.execute("select count(*) from outbox where held_until <= %s", [at(30)]).fetchone() == (5,)
+    assert page.complaints == []
