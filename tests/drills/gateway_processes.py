@@ -43,7 +43,7 @@ QUICK: Final = SenderSettings(
     waits=(0.1, 0.3, 0.6),
     poll=0.2,
     heartbeat=0.5,
-    patience=2.0,
+    patience=1.5,
     rounds=0.3,
     max_tries=60,
     channel_patience=3.0,
@@ -71,7 +71,7 @@ def open_hooks(settings: Mapping[str, Any]) -> dict[str, Hook]:
         "smpp": (
             "smpp",
             {"host": "127.0.0.1", "port": ports["smpp"], "tls": False, "system_id": SYSTEM_ID, "password": PASSWORD,
-             "source": "10690001", "patience": 3.0, "passing_codes": {0x08: 0.3, 0x58: 1.0}},
+             "source": "10690001", "patience": 2.0, "passing_codes": {0x08: 0.3, 0x58: 1.0}},
         ),
     }  # fmt: skip
     own: dict[str, dict[str, Any]] = {
@@ -108,7 +108,7 @@ def sender(settings: Mapping[str, Any]) -> None:
     hooks, clock = open_hooks(settings), Clock()
     for hook in hooks.values():
         watch_questions(hook, Path(settings["folder"]))
-    receipts.ASK_AGAIN = timedelta(seconds=2)  # type: ignore[misc]
+    receipts.ASK_AGAIN = timedelta(seconds=1)  # type: ignore[misc]
     service = Sender(settings["dsn"], hooks, clock, links=LINKS, settings=QUICK)
     ReceiptRounds(settings["dsn"], hooks, clock, service.outgoing, every=QUICK.rounds).start(stop)
     service.run(stop)

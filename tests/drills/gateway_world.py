@@ -15,7 +15,7 @@ from typing import Any
 from tests.drills.gateway_plan import Course, Misdeed
 
 #: After the answer: when a receipt is said, and when a second one, in seconds.
-PROMPT, LATE, AGAIN = 0.1, 4.0, 1.0
+PROMPT, LATE, AGAIN = 0.1, 3.0, 1.0
 
 
 class World:

@@ -14,6 +14,8 @@ from store.embedded import EmbeddedServer, dsn_for
 from store.migrate import migrate
 from tests.drills import camera_storm, message_storm
 
+#: To one person in ten minutes: ten and a digest are what a flood lets through, and one more since it counts by whole minutes.
+MOST = 12
 QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -53,5 +55,4 @@ def run(findings: int = 5000, cameras: int = 500, seed: int = 7) -> bool:
         began = time.monotonic()
         alone = camera_storm.apart(fresh(), camera_storm.Plan(cameras, sites=10), 4)
         print(alone, f"\n({time.monotonic() - began:.0f} s)", flush=True)
-        # Ten messages and a digest to one person in ten minutes: what a flood lets through.
-        return good and alone.most_in_ten_minutes <= 11 and not alone.waiting
+        return good and alone.most_in_ten_minutes <= MOST and not alone.waiting
