@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import groupby
 from typing import Any
 
 from alerts.explain import RouteTried, Verdict
 from alerts.explain_catalogue import WORDS
-from alerts.reasons import Why
+from alerts.reasons import Reason, Why
 from alerts.roster_words import ROLES, grounds_words
 from alerts.rounds.schedule import Planned
 from domain.centre import Centre
 from domain.messages import Route
 from domain.rule_names import rule_name
+
+#: Reasons for which a message waits.
+_HOLDS = frozenset(
+    (
+        Reason.HOLD_FOR, Reason.GROUP, Reason.SILENCED, Reason.QUIET_HOURS, Reason.FLOOD, Reason.BUDGET, Reason.DAILY,
+    )
+)  # fmt: skip
 
 
 class Speech:
@@ -67,28 +74,33 @@ class Speech:
     # ---- why, and why not
 
     def reason(self, reason: str | None, detail: Mapping[str, Any]) -> str:
-        """A reason with what is kept of it."""
+        """A reason with what is kept of it, and what else keeps the message."""
         if reason is None:
             return ""
-        named: Callable[[str], str] = self.name
-        key = f"reason_{reason}"
-        text = self(key) if self.has(key) else reason
-        about = dict(detail)
+        # A later stage that makes it wait longer is kept beside the reason, under its own name.
+        others = [key for key in detail if key in _HOLDS and key != reason]
+        found = [self._reason(reason, detail)]
+        found += [
+            self._reason(key, detail[key] if isinstance(detail[key], Mapping) else {}) for key in others
+        ]
+        return self("semicolon").join(found)
+
+    def _reason(self, reason: str, about: Mapping[str, Any]) -> str:
+        text = self(f"reason_{reason}") if self.has(f"reason_{reason}") else reason
         if reason == "inhibited" and about.get("inhibitor"):
             rule = str(about.get("rule") or "")
             text += self("inhibitor", id=about["inhibitor"], rule=rule if self.codes else self.rule(rule))
-        silence = about.get("silence") or (about.get("silenced") or {}).get("silence") if about else None
-        if silence is not None:
-            text += self("silence", id=silence, author=self.name(str(about.get("author") or "")))
+        if reason == "silenced" and about.get("silence") is not None:
+            text += self("silence", id=about["silence"], author=self.name(str(about.get("author") or "")))
         if about.get("told"):
             text += self("told", person=self.name(str(about["told"])))
         for code in ("recent", "sent"):
             if code in about:
                 text += self(code, n=about[code])
-        if about.get("hours") == "working":
+        if reason == "quiet_hours" and about.get("hours") == "working":
             text += self("working")
         if about.get("roster") and reason in ("on_leave", "covered", "off_duty"):
-            text += self("because", words=grounds_words(about["roster"], self.language, named))
+            text += self("because", words=grounds_words(about["roster"], self.language, self.name))
         return f"{text} [{reason}]" if self.codes else text
 
     def chosen(self, row: Mapping[str, Any]) -> str:

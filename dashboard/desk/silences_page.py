@@ -300,7 +300,7 @@ def _form(visit: Visit, rows: Iterable[Row], written: Mapping[str, str] | None) 
 
 def _rules(words: Words) -> list[tuple[str, str]]:
     """Everything, then each family and its rules."""
-    found = [("", ""), ("*", words("desk_silence_all_rules"))]
+    found = [("", words("desk_silence_choose")), ("*", words("desk_silence_all_rules"))]
     families = sorted(
         {name.partition(".")[0] for name in NAMES}, key=lambda each: words(f"desk_family_{each}")
     )

@@ -158,6 +158,15 @@ def test_what_comes_is_one_line_for_all_who_hear_the_same() -> None:
     assert ZH.at(later.at) == "2026-11-21 17:30"
 
 
+def test_what_keeps_a_message_longer_is_said_beside_its_reason() -> None:
+    plain = Speech("zh-CN", CENTRE, NOW, codes=False)
+    detail = {"silenced": {"silence": 3, "author": "p4"}, "quiet_hours": True}
+    assert plain.reason("group", detail) == "分管领导的通知稍候合并；静默（第3条，赵六）；免打扰时段"
+    assert plain.reason("silenced", {"silence": 3, "author": "p4"}) == "静默（第3条，赵六）"
+    assert plain.reason("quiet_hours", {"hours": "working"}) == "免打扰时段（该路由仅在工作时间发送）"
+    assert plain.reason("flood", {"recent": 12}) == "短时间内通知过多，合并发出（此前12条）"
+
+
 def test_a_roster_answer_says_who_stands_in_and_for_whom() -> None:
     away = {
         "code": "substitute", "for": "p1", "event": "e1", "from": "2026-11-20T00:00:00+08:00",
