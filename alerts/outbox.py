@@ -52,7 +52,9 @@ on conflict (idempotency_key) do nothing
 """
 _STATE = {"send": "ready", "hold": "held", "skip": "skipped"}
 #: Told, or on the way beyond recall; a message told in another one goes with that.
-_GONE = "('leased', 'sent', 'delivered', 'undelivered', 'unknown')"
+_GONE = ("leased", "sent", "delivered", "undelivered", "unknown")
+#: … and as far as is known it arrives.
+_ARRIVES = ("leased", "sent", "delivered")
 
 
 def insert_rows(
@@ -123,30 +125,31 @@ def _withdraw(connection: Connection, findings: Sequence[str], which: str, reaso
 
 
 def told_recipients(
-    connection: Connection, findings: Sequence[str], *, waiting: bool = False
+    connection: Connection, findings: Sequence[str], *, waiting: bool = False, arrived: bool = False
 ) -> dict[str, tuple[Recipient, ...]]:
     """Who was, or may have been, told of each finding and has not been told since that it is revoked; also who was told in a
     message that gathers several, but not in the digest of a day, which tells by itself what was revoked.
 
-    ``waiting``: also those whose message waits to be sent.
+    ``waiting``: also those whose message waits to be sent. ``arrived``: not those whose message is known not to have come, or
+    of which nobody knows.
     """
     rows = connection.execute(
-        f"""
+        """
         select finding_id, person, phone, channel, roles from (
             select distinct on (o.finding_id, o.person) o.finding_id, o.person, o.phone, o.channel,
                    coalesce(o.params -> 'roles', '[]') as roles, o.template, o.message_id
             from outbox o left join outbox d on d.message_id = o.digest_id
             where o.finding_id = any(%(findings)s)
-              and (o.state in {_GONE} or o.last_error like %(unclear)s
+              and (o.state = any(%(gone)s) or o.last_error like %(unclear)s
                    or (o.state in ('ready', 'held') and (%(waiting)s or o.template = %(correction)s))
                    or (o.state = 'gathered' and d.template <> %(daily)s
-                       and (d.state in {_GONE} or d.state = 'ready' or d.last_error like %(unclear)s)))
+                       and (d.state = any(%(gone)s) or d.state = 'ready' or d.last_error like %(unclear)s)))
             order by o.finding_id, o.person, o.message_id desc) newest
         where template <> %(correction)s order by message_id
         """,
         {
             "findings": sorted(findings), "unclear": UNCLEAR + "%", "waiting": waiting, "correction": CORRECTION,
-            "daily": DAILY,
+            "daily": DAILY, "gone": list(_ARRIVES if arrived else _GONE),
         },
     )  # fmt: skip
     told: dict[str, tuple[Recipient, ...]] = {}

@@ -12,7 +12,7 @@ from alerts import outbox
 from alerts.addresses import AddressKind, addresses_of
 from alerts.links import AckLinks
 from alerts.pipeline.budget import Budget
-from alerts.pipeline.course import begin_courses
+from alerts.pipeline.course import begin_courses, end_courses
 from alerts.pipeline.dedup import Dedup
 from alerts.pipeline.draft import Address, Draft, News, Recipient
 from alerts.pipeline.facts import Facts, freed_by, load_facts
@@ -97,7 +97,7 @@ class Planner:
             since = now if row is None else row[0]
         earlier = {}
         if why is Why.ESCALATION:
-            earlier = outbox.told_recipients(connection, [finding.finding_id], waiting=True)
+            earlier = outbox.told_recipients(connection, [finding.finding_id], waiting=True, arrived=True)
         news = News(
             finding,
             why,
@@ -169,6 +169,7 @@ class Planner:
             # Withdraw first: what is waiting now is not sent, so nobody needs to be told that it was wrong.
             # Whoever is being sent to at this moment holds its row and will have been told.
             outbox.withdraw_cards(connection, revoked)
+            end_courses(connection, revoked)
             earlier |= outbox.told_recipients(connection, revoked)
         if reopened:
             # Who has heard of its revocation must hear of this; who has not (or only of nothing: a closing sends no

@@ -51,4 +51,9 @@ def _moments(planned: Sequence[Draft], centre: Centre, now: datetime) -> tuple[d
     return None
 
 
-__all__ = ["begin_courses"]
+def end_courses(connection: Connection, findings: Sequence[str]) -> None:
+    """Nothing more is to come of findings that are taken back; one that stands after all begins anew."""
+    connection.execute("delete from escalation where finding_id = any(%s)", [sorted(findings)])
+
+
+__all__ = ["begin_courses", "end_courses"]

@@ -310,6 +310,15 @@ def test_reminders_and_escalation_go_through_the_same_stages(desk: Desk) -> None
     assert (params["waited"], params["until"], params["number"]) == (60.0, "acknowledged", 1)
 
 
+@pytest.mark.parametrize(("state", "told"), [("sent", 0), ("ready", 0), ("undelivered", 1), ("unknown", 1)])
+def test_a_step_tells_again_whom_no_message_reached(desk: Desk, state: str, told: int) -> None:
+    use(desk, routes=[ABSENCE])
+    desk.issue(absence(1))
+    desk.connection.execute("update outbox set state = %s", [state])
+    again(desk, Why.ESCALATION, ["superior"])
+    assert len(desk.rows("state", "why = 'escalation' and state = 'ready'")) == told
+
+
 def test_a_course_that_begins_anew_has_reminders_of_its_own(desk: Desk) -> None:
     use(desk, routes=[ABSENCE])
     desk.issue(absence(1))
