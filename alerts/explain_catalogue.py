@@ -21,7 +21,7 @@ _ZH = {
     "reason_daily": "列入日报", "reason_refused": "网关拒收", "reason_tries_used_up": "多次重试未成", "reason_gave_up": "超过有效期未能发出",
     "reason_channel_off": "通道已停用", "reason_channel_failing": "通道持续故障", "reason_digest_empty": "无内容",
     "inhibitor": "（{rule} {id}）", "silence": "（第{id}条，{author}）", "told": "（已发给{person}）", "recent": "（此前{n}条）",
-    "sent": "（当日已{n}条）", "working": "（该路由仅在工作时间发送）", "no_address": "无下列通道的号码或地址：{channels}",
+    "sent": "（当日已{n}条）", "reason_outside": "工作时间外（该路由仅在工作时间发送）", "no_address": "无下列通道的号码或地址：{channels}",
     # its life
     "state_ready": "待发送", "state_leased": "发送中", "state_sent": "已移交网关", "state_delivered": "已送达",
     "state_undelivered": "未送达", "state_unknown": "送达情况不明", "state_dead": "未能发出", "state_skipped": "未发送",
@@ -72,7 +72,7 @@ _EN = {
     "reason_gave_up": "not sent within its time", "reason_channel_off": "the channel is off", "reason_channel_failing": "the channel fails",
     "reason_digest_empty": "nothing to tell",
     "inhibitor": " ({rule} {id})", "silence": " (number {id}, {author})", "told": " (sent to {person})", "recent": " ({n} before it)",
-    "sent": " ({n} that day)", "working": " (this route sends in working hours only)", "no_address": "no address for {channels}",
+    "sent": " ({n} that day)", "reason_outside": "outside working hours (this route sends in them only)", "no_address": "no address for {channels}",
     "state_ready": "waits to be sent", "state_leased": "being sent", "state_sent": "handed over", "state_delivered": "delivered",
     "state_undelivered": "undelivered", "state_unknown": "fate unknown", "state_dead": "given up", "state_skipped": "not sent",
     "state_gathered": "told in a {name} ({channel} {at} {state})", "state_held": "waits until {at}: {why}", "code": " (code {code})",

@@ -86,7 +86,9 @@ class Speech:
         return self("semicolon").join(found)
 
     def _reason(self, reason: str, about: Mapping[str, Any]) -> str:
-        text = self(f"reason_{reason}") if self.has(f"reason_{reason}") else reason
+        outside = reason == "quiet_hours" and about.get("hours") == "working"
+        key = "reason_outside" if outside else f"reason_{reason}"
+        text = self(key) if self.has(key) else reason
         if reason == "inhibited" and about.get("inhibitor"):
             rule = str(about.get("rule") or "")
             text += self("inhibitor", id=about["inhibitor"], rule=rule if self.codes else self.rule(rule))
@@ -97,8 +99,6 @@ class Speech:
         for code in ("recent", "sent"):
             if code in about:
                 text += self(code, n=about[code])
-        if reason == "quiet_hours" and about.get("hours") == "working":
-            text += self("working")
         if about.get("roster") and reason in ("on_leave", "covered", "off_duty"):
             text += self("because", words=grounds_words(about["roster"], self.language, self.name))
         return f"{text} [{reason}]" if self.codes else text

@@ -163,7 +163,7 @@ def test_what_keeps_a_message_longer_is_said_beside_its_reason() -> None:
     detail = {"silenced": {"silence": 3, "author": "p4"}, "quiet_hours": True}
     assert plain.reason("group", detail) == "分管领导的通知稍候合并；静默（第3条，赵六）；免打扰时段"
     assert plain.reason("silenced", {"silence": 3, "author": "p4"}) == "静默（第3条，赵六）"
-    assert plain.reason("quiet_hours", {"hours": "working"}) == "免打扰时段（该路由仅在工作时间发送）"
+    assert plain.reason("quiet_hours", {"hours": "working"}) == "工作时间外（该路由仅在工作时间发送）"
     assert plain.reason("flood", {"recent": 12}) == "短时间内通知过多，合并发出（此前12条）"
 
 
