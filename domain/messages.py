@@ -148,12 +148,13 @@ class GroupSettings(Model):
 
 
 class DigestSettings(Model):
-    """The day's findings in one message."""
+    """The day's findings in one message. ``also_empty``: also where nothing has happened, so that silence means no system."""
 
     at: Time
     days: Annotated[Days, Field(min_length=1)] = ("working",)
     to: SomeRoles = Field(default_factory=lambda: ["leader"])
     rules: RuleGlobs | None = added()
+    also_empty: bool = added(False)
 
 
 class FloodSettings(Model):

@@ -182,12 +182,12 @@ class Daily:
             " and reason = 'daily' order by message_id for update skip locked",
             [self.centre.centre.id, person],
         ).fetchall()
-        known = self.centre.person_by_id.get(person)
+        settings, known = self.centre.messages.digest, self.centre.person_by_id.get(person)
         addresses = self.addresses_of(known) if known is not None else ()
         reason = None
         if not addresses:
             reason = Reason.NO_PERSON if known is None else Reason.NO_PHONE
-        elif not mine and not held:
+        elif not mine and not held and not (settings is not None and settings.also_empty):
             reason = Reason.NO_NEWS
         digest = Digest(
             self._key(person, at),

@@ -96,6 +96,12 @@ def test_nothing_to_tell_is_no_message_but_a_decision(board: Board) -> None:
     assert board.rows("reason") == ["no_news"] * 2
 
 
+def test_who_wants_to_hear_that_nothing_has_happened_does(board: Board) -> None:
+    board.centre = make_centre(digest=DIGEST | {"also_empty": True})
+    assert turn(board) == 2
+    assert "新增无，结束0，撤销0；待反馈0，其中逾期0。" in texts(board)["p3"]
+
+
 def test_not_before_its_moment_and_on_working_days_only(board: Board) -> None:
     daily = make(board.centre)
     assert daily.next_at(NOW - timedelta(minutes=1)) == NOW - timedelta(
