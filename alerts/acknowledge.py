@@ -84,6 +84,9 @@ select o.message_id, o.finding_id, o.person, o.template, o.params, o.created_at,
 from outbox o join finding f on f.finding_id = o.finding_id where
 """
 _BY_TOKEN, _BY_MESSAGE = " o.ack_token = %s", " o.message_id = %s"
+# Not "for update": whoever writes what follows a message holds that message and refers to its finding, while we hold the finding
+# and ask for the message.
+LOCK_FINDING = "select 1 from finding where finding_id = %s for no key update"
 
 
 def look(connection: Connection, token: str, now: datetime) -> Look:
@@ -114,7 +117,7 @@ def _take(
         if first is None:
             return Unknown()
         # The finding first, then the message: the order in which a revocation takes them.
-        connection.execute("select 1 from finding where finding_id = %s for update", (first["finding_id"],))
+        connection.execute(LOCK_FINDING, (first["finding_id"],))
         row = _row(connection, which + " for update of o", value)
         if row is None:
             return Unknown()

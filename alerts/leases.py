@@ -43,6 +43,10 @@ with due as (
       and not ((o.template = %(correction)s or o.params ->> 'step' like 'reopened%%') and exists (
           select 1 from outbox e where e.finding_id = o.finding_id and e.person = o.person
           and e.state = 'leased' and e.leased_until > clock_timestamp() and e.message_id < o.message_id))
+      and not (o.template = %(correction)s and exists (
+          select 1 from outbox e join outbox d on d.message_id = e.digest_id
+          where e.finding_id = o.finding_id and e.person = o.person and e.state = 'gathered' and d.state in ('ready', 'leased')
+          and d.message_id < o.message_id))
     order by o.next_try_at, o.message_id limit %(limit)s for update of o skip locked)
 update outbox o
 set state = case when gone then 'skipped' else 'leased' end,
@@ -97,7 +101,7 @@ def lease(
     """Takes up to ``limit`` messages of a channel that are due, for ``seconds`` of real time. Commit before sending.
 
     What a revocation (or its undoing) has made untrue is taken out of the queue on the way: after a correction, the
-    card itself must not arrive; nor a reminder, after somebody has acted. For the same reason a correction waits while its card is being sent. What may have
+    card itself must not arrive; nor a reminder, after somebody has acted. For the same reason a correction waits while its card is being sent, and for a digest that tells of it. What may have
     arrived before is not called skipped unasked: a phone may show it.
 
     Args:

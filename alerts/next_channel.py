@@ -18,7 +18,8 @@ from psycopg.types.json import Jsonb
 from alerts import metrics
 from alerts.messages import mask_phone
 from alerts.reasons import Reason, Why
-from alerts.states import CORRECTION, GIVE_UP_AFTER, HOLD, UNCLEAR, notify
+from alerts.rounds.schedule import over
+from alerts.states import AGAIN, CORRECTION, GIVE_UP_AFTER, HOLD, UNCLEAR, notify
 from domain.chain import Entry
 from domain.finding_life import STEPS
 from store import Connection, chain
@@ -30,7 +31,7 @@ BATCH = 100
 
 _ENDED = """
 select o.message_id, o.idempotency_key, o.finding_id, o.template, o.params, o.ack_token is not null as has_ack, o.fallback,
-       f.state as finding_state, f.severity, f.life, f.acknowledged_at
+       o.created_at, f.state as finding_state, f.severity, f.life, f.acknowledged_at
 from outbox o left join finding f on f.finding_id = o.finding_id where o.message_id = %s
 """
 _FOLLOW = """
@@ -154,7 +155,7 @@ def no_longer_true(row: dict[str, Any]) -> str | None:
     """Why a message is not worth sending on, None where it is.
 
     Args:
-        row: ``template``, ``params``, ``has_ack``; of its finding ``finding_state``, ``severity``, ``life``, ``acknowledged_at``.
+        row: ``template``, ``params``, ``has_ack``, ``created_at``; of its finding ``finding_state``, ``severity``, ``life``, ``acknowledged_at``.
     """
     state = row["finding_state"]
     if state is None:
@@ -165,20 +166,35 @@ def no_longer_true(row: dict[str, Any]) -> str | None:
         return Reason.REVOKED.value
     if row["severity"] == "notice" and state != "open":
         return Reason.OVER.value
-    params = row["params"]
-    if row["has_ack"] and row["acknowledged_at"] is not None and params.get("until") != "answered":
+    if row["template"] in AGAIN:
+        ended = over(state, row["life"], row["params"].get("until") or "acknowledged")
+        return None if ended is None else ended.value
+    acted = row["acknowledged_at"]
+    # Who acknowledged before this was written did not know of it: that a finding stands after all.
+    if row["has_ack"] and acted is not None and acted >= row["created_at"]:
         return Reason.ACKNOWLEDGED.value
-    late = params.get("late")
+    late = row["params"].get("late")
     if late in STEPS and row["life"] not in STEPS[late].states:
         return Reason.OVER.value
     return None
 
 
 def call_off(connection: Connection, message_id: int) -> bool:
-    """A message has arrived after all: its follower, if nobody has tried to send it yet, is not needed."""
+    """A message has arrived after all: those that were to go in its place, if nobody has tried to send them yet, are not needed;
+    and what they were to tell is told in it."""
+    after = """
+        with recursive later (message_id) as (
+            select message_id from outbox where follows = %(id)s
+            union all select o.message_id from outbox o join later on o.follows = later.message_id)
+    """
+    connection.execute(
+        f"{after} update outbox set digest_id = %(id)s where digest_id in (select message_id from later)",
+        {"id": message_id},
+    )
     cursor = connection.execute(
-        "update outbox set state = 'skipped', reason = %s where follows = %s and state in ('ready', 'held') and attempts = 0",
-        (Reason.ALREADY_TOLD.value, message_id),
+        f"{after} update outbox set state = 'skipped', reason = %(reason)s where message_id in (select message_id from later)"
+        " and state in ('ready', 'held') and attempts = 0",
+        {"id": message_id, "reason": Reason.ALREADY_TOLD.value},
     )
     return cursor.rowcount > 0
 

@@ -1,7 +1,8 @@
 """Short messages that people send back.
 
 A few words say "received": they acknowledge the newest message to that number that nobody has acknowledged, as the link in it
-would, checked against the finding's state at that moment. Anything else is kept with the message it most likely answers.
+would, checked against the finding's state at that moment. Anything else is kept with the message it most likely answers; so is the
+word that follows a message that asks for none (a digest, a correction): whoever has read that has not said a thing of an older card.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ select message_id from outbox
 where right(regexp_replace(phone, '\\D', '', 'g'), 11) = %(digits)s and channel = %(channel)s
   and handed_at > clock_timestamp() - %(within)s
   and (%(at)s::timestamptz is null or handed_at <= %(at)s::timestamptz + interval '1 minute')
-  and (not %(open)s or (ack_token is not null and acknowledged_at is null))
+  and (not %(open)s or (ack_token is not null and acknowledged_at is null and not exists (
+      select 1 from outbox n
+      where right(regexp_replace(n.phone, '\\D', '', 'g'), 11) = %(digits)s and n.channel = %(channel)s
+        and n.handed_at > outbox.handed_at and n.ack_token is null
+        and (%(at)s::timestamptz is null or n.handed_at <= %(at)s::timestamptz + interval '1 minute'))))
 order by message_id desc limit 1
 """
 

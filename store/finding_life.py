@@ -152,8 +152,9 @@ def take_step(
         StoreError: there is no such finding.
     """
     with connection.transaction():
-        # Before anything is read: whoever comes at the same moment waits, and then sees what was done.
-        connection.execute("select 1 from finding where finding_id = %s for update", [finding])
+        # Before anything is read: whoever comes at the same moment waits, and then sees what was done; but not whoever only refers
+        # to it (a message that goes on by its next channel), who may hold what a revocation asks for.
+        connection.execute("select 1 from finding where finding_id = %s for no key update", [finding])
         before = read_life(connection, centre, finding)
         row = before.finding
         roles = roles_at(connection, centre, row.window, person, now)

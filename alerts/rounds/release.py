@@ -260,7 +260,8 @@ class Release:
         first, last = rows[0], rows[-1]
         template = template_of(first["gather"])
         digest = Digest(
-            f"{template}:{first['person']}:{first['message_id']}",
+            # Not its number: those begin again where a restored backup ends, and a gateway knows the keys of before.
+            f"{template}:{first['idempotency_key']}",
             self.centre.centre.id,
             first["person"],
             template,
