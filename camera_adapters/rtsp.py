@@ -350,10 +350,14 @@ def _joined(base: str, control: str) -> str:
 def _decoded(options: str, name: str) -> list[bytes]:
     match = re.search(rf"(?i)\b{name}=([^;\s]+)", options)
     try:
-        return [base64.b64decode(each) for each in match[1].split(",") if each] if match else []
+        return [_bytes_of(each) for each in match[1].split(",") if each] if match else []
     except (binascii.Error, ValueError):
         # The pictures bring their own as a rule.
         return []
+
+
+def _bytes_of(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def authorization(challenge: str, login: tuple[str, str], method: str, url: str, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from itertools import pairwise
 
@@ -170,3 +171,30 @@ def until(frames, enough, most=60):
             return taken
         assert len(taken) < most
     raise AssertionError("the stream ended")
+
+
+def test_an_ordinary_camera_needs_no_second_opinion(units, monkeypatch):
+    def asked(*_, **__):
+        raise AssertionError("FFmpeg reads every packet by itself, which costs more than the decoding")
+
+    monkeypatch.setattr("camera_adapters.stream.Media", asked)
+    with FakeCamera(units, fps=100) as camera:
+        frames = take(stream(camera), 3)
+        assert camera.clients == 1
+    assert all(frame.image.shape == (180, 320, 3) for frame in frames)
+
+
+def test_pictures_that_we_cannot_put_together_may_be_so_by_ffmpeg(units, monkeypatch):
+    monkeypatch.setattr("camera_adapters.keyframes.PATIENCE", 0.2)
+    monkeypatch.setattr("camera_adapters.rtp.KeyPictures.add", lambda *_: None)
+    with FakeCamera(units, fps=100) as camera:
+        assert len(take(stream(camera), 2)) == 2
+        assert camera.clients == 2
+
+
+def test_who_hangs_up_before_the_first_picture_has_no_picture(units):
+    with FakeCamera(units, fps=100, mangle=lambda number, nals: []) as camera:
+        threading.Timer(0.3, camera.stop.set).start()
+        with pytest.raises(SourceError) as caught:
+            take(stream(camera), 1)
+    assert caught.value.reason == "no_frame"
