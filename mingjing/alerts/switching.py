@@ -41,7 +41,7 @@ def list_channels(context: typer.Context, data: DataOption = None) -> None:
     with open_database(settings) as connection:
         off = {each.channel: each for each in list_off(connection)}
         counts = day_counts(connection)
-    for name in dict.fromkeys([*kinds, *off]):
+    for name in dict.fromkeys([*kinds, *off, *counts]):
         states = "  ".join(f"{state} {n}" for state, n in sorted(counts.get(name, {}).items()))
         typer.echo(
             f"{name}  {'停用 off' if name in off else '启用 on'}  {kinds.get(name, '?')}  {states}".rstrip()
