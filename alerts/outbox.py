@@ -29,7 +29,7 @@ from store import Connection
 
 __all__ = [
     "CHANNEL", "CORRECTION", "GIVE_UP_AFTER", "HOLD", "RESTORED", "STATES", "UNCLEAR", "Leased", "beat", "bury",
-    "bury_overdue", "confirm", "counts", "held", "hold_messages", "insert_rows", "lease", "list_dead", "list_messages",
+    "bury_overdue", "confirm", "corrected_people", "counts", "held", "hold_messages", "insert_rows", "lease", "list_dead", "list_messages",
     "messages_of", "notify", "release_messages", "revive", "told_recipients", "try_later", "withdraw_cards",
     "withdraw_corrections",
 ]  # fmt: skip
@@ -156,6 +156,24 @@ def told_recipients(
     for finding, person, phone, channel, roles in rows:
         told[finding] = (*told.get(finding, ()), Recipient(person, phone, channel, tuple(roles)))
     return told
+
+
+def corrected_people(connection: Connection, findings: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Who was, or may have been, told of each finding that it was revoked, and of nothing since."""
+    rows = connection.execute(
+        f"""
+        select finding_id, person from (
+            select distinct on (finding_id, person) finding_id, person, template, message_id from outbox
+            where finding_id = any(%s) and (state in {_GONE} or state = 'gathered' or last_error like %s)
+            order by finding_id, person, message_id desc) newest
+        where template = %s order by message_id
+        """,
+        (sorted(findings), UNCLEAR + "%", CORRECTION),
+    )
+    people: dict[str, tuple[str, ...]] = {}
+    for finding, person in rows:
+        people[finding] = (*people.get(finding, ()), person)
+    return people
 
 
 def hold_messages(connection: Connection, why: str) -> None:

@@ -27,7 +27,7 @@ from alerts.pipeline.silence import Silenced
 from alerts.pipeline.stage import Pipeline
 from alerts.reasons import Why
 from alerts.roster import Roster
-from alerts.routing import late_news, moment_name, news_of
+from alerts.routing import late_news, moment_name, news_of, route_of
 from domain.centre import Centre, Person
 from domain.finding_life import Pending
 from domain.findings import Finding
@@ -165,6 +165,7 @@ class Planner:
         revoked = [each.finding_id for each in by_change.get("revoked", ())]
         reopened = [each.finding_id for each in by_change.get("reopened", ())]
         earlier: dict[str, tuple[Recipient, ...]] = {}
+        corrected: dict[str, tuple[str, ...]] = {}
         if revoked:
             # Withdraw first: what is waiting now is not sent, so nobody needs to be told that it was wrong.
             # Whoever is being sent to at this moment holds its row and will have been told.
@@ -176,12 +177,25 @@ class Planner:
             # message) knows it already.
             outbox.withdraw_corrections(connection, reopened)
             earlier |= outbox.told_recipients(connection, reopened, waiting=True)
+            corrected = outbox.corrected_people(connection, reopened)
         found = (
-            news_of(finding, change, now, earlier.get(finding.finding_id, ())) for finding, change in changes
+            news_of(
+                finding,
+                change,
+                now,
+                earlier.get(finding.finding_id, ()),
+                self._also(finding, corrected.get(finding.finding_id, ())),
+            )
+            for finding, change in changes
         )
         ended = [*by_change.get("revoked", ()), *by_change.get("closed", ())]
         news = [*(each for each in found if each is not None), *self._freed(connection, ended)]
         return self._write(connection, news, now)
+
+    def _also(self, finding: Finding, corrected: Sequence[str]) -> tuple[str, ...] | None:
+        """Those of the route and, after them, who was told by a later step, or in somebody's place, that the finding was revoked."""
+        known = [person for person in corrected if person in self.centre.person_by_id]
+        return (*route_of(finding, self.centre).to, *known) if known else None
 
     def _freed(self, connection: Connection, ended: Sequence[Finding]) -> Iterator[News]:
         """What a finding that has ended spoke for, and now has to be told by itself."""

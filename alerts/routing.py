@@ -65,11 +65,17 @@ def plan_messages(
     return stages.exec([draft_of(news, centre, now)], now)
 
 
-def news_of(finding: Finding, change: str, now: datetime, earlier: Sequence[Recipient] = ()) -> News | None:
-    """What a change of a finding is to phones; None: nothing."""
+def news_of(
+    finding: Finding,
+    change: str,
+    now: datetime,
+    earlier: Sequence[Recipient] = (),
+    to: tuple[str, ...] | None = None,
+) -> News | None:
+    """What a change of a finding is to phones; None: nothing. ``to``: roles or people in place of the route's."""
     if change not in ("opened", "reopened", "revoked"):
         return None
-    return News(finding, Why(change), step_of(finding, change, now), earlier=tuple(earlier))
+    return News(finding, Why(change), step_of(finding, change, now), earlier=tuple(earlier), to=to)
 
 
 def late_news(finding: Finding, late: Pending, centre: Centre) -> News:

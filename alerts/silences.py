@@ -24,7 +24,7 @@ SILENCED = "silenced"
 #: The silence that keeps a message: as its reason, or after another one that let it go sooner.
 _KEEPS = "coalesce(case when reason = 'silenced' then detail ->> 'silence' end, detail -> 'silenced' ->> 'silence')::bigint"
 #: Reasons that, once a silence is ended, are looked at again when the message is let go, so that it may be at once.
-_LOOKED_AT_AGAIN = (SILENCED, "group", "quiet_hours")
+_LOOKED_AT_AGAIN = (SILENCED, "group", "quiet_hours", "hold_for")
 _COLUMNS = (
     "silence_id, centre, match, author, reason, starts_at, ends_at, recurring, created_at, ended_at, ended_by"
 )

@@ -114,6 +114,8 @@ class Match:
                 reason = Reason.NO_WINDOW if holders.gap == "no_window" else Reason.NO_PERSON
                 yield self._unsent(draft, f"role:{role}", reason)
             for person in holders.people:
+                if person == role and person in held:
+                    continue  # named besides the role he has
                 held.setdefault(person, []).append(role)
                 grounds.setdefault(person, holders.why.get(person, ()))
             for person, why in holders.why_not.items():

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from alerts.matcher import route_of
-from alerts.reasons import Why
+from alerts.reasons import Reason, Why
 from alerts.rounds.schedule import Course, Due, Timetable, over
 from alerts.states import CORRECTION
 from domain.centre import Centre
@@ -175,10 +175,14 @@ class Escalation:
         if row.waits_until is not None and row.waits_until > course.since:
             # A new silence, or new quiet hours, keep the first message: nobody is reminded of what he has not been told.
             course = replace(course, since=max(row.waits_until, now))
-        sent = times.due(course, now, unreached=not row.reached)
-        for each in sent:
-            self._tell(connection, finding, route, course, each, now)
-        course = times.advanced(course, sent, now)
+        sent: list[Due] = []
+        reached = row.reached
+        while due := times.due(course, now, unreached=not reached):
+            for each in due:
+                self._tell(connection, finding, route, course, each, now)
+            course, sent = times.advanced(course, due, now), [*sent, *due]
+            # Where the next ones cannot be told either, it is the turn of those after them.
+            reached = reached or self._is_settled(connection, finding.finding_id, course.level)
         ahead = times.next_at(course)
         # Never a moment that is due already: a course that stands still would wake the loop again and again.
         self._save(connection, row.finding, course, None if ahead is None else max(ahead, now + _TICK))
@@ -208,6 +212,15 @@ class Escalation:
             since=course.since,
             waited=waited,
         )
+
+    def _is_settled(self, connection: Connection, finding: str, level: int) -> bool:
+        """Whether somebody can have a message, or a worse finding speaks for this one."""
+        row = connection.execute(_REACHED, {"findings": [finding], "correction": CORRECTION}).fetchone()
+        inhibited = connection.execute(
+            "select 1 from outbox where finding_id = %s and why = %s and level = %s and reason = %s limit 1",
+            [finding, Why.ESCALATION.value, level, Reason.INHIBITED.value],
+        ).fetchone()
+        return inhibited is not None or (row is not None and row[2])
 
     def _save(self, connection: Connection, finding: str, course: Course, next_at: datetime | None) -> None:
         if next_at is None:

@@ -55,7 +55,7 @@ limit %(people)s
 _ROWS = """
 select o.message_id, o.idempotency_key, o.finding_id, o.person, o.phone, o.channel, o.template, o.reason, o.why, o.route, o.level,
        o.detail, o.fallback, o.held_until, o.gather, o.created_at, o.ack_token is not null as has_ack,
-       f.rule, f.severity, f.centre, f.opened_at, f.case_id, f.item, f.window_id, f.state as finding_state, f.life,
+       f.rule, f.severity, f.centre, f.opened_at, f.closed_at, f.case_id, f.item, f.window_id, f.state as finding_state, f.life,
        f.explain ->> 'staff' as staff, f.explain ->> 'source' as source
 from outbox o left join finding f on f.finding_id = o.finding_id
 """
@@ -311,8 +311,10 @@ class Judge:
                 ended = over(state, life, route.until)
                 if ended is not None:
                     return ended
-            elif state == "closed" and (row["severity"] == "notice" or row["reason"] == Reason.HOLD_FOR):
+            elif state == "closed" and row["severity"] == "notice":
                 return Reason.OVER
+            elif row["reason"] == Reason.HOLD_FOR and (waits := self._lasts(row, route)) is not None:
+                return waits
         finding = _finding(row)
         for silence in self._silences:
             if silence.covers(finding, row["person"], self._centre, now):
@@ -320,6 +322,14 @@ class Judge:
                 return On(silence.run_ends(self._centre, now), Reason.SILENCED, detail)
         allowed = self._timetable(row["route"], finding).allowed(now)
         return None if allowed <= now else On(allowed, Reason.QUIET_HOURS)
+
+    def _lasts(self, row: Mapping[str, Any], route: Route) -> On | Reason | None:
+        """Whether a finding has lasted as its route asks: what kept its message meanwhile (a night, a silence) is not counted."""
+        began = row["opened_at"] if row["why"] == Why.OPENED else row["created_at"]
+        until = began + timedelta(minutes=route.hold_for or 0)
+        if row["finding_state"] == "closed" and (row["closed_at"] is None or row["closed_at"] < until):
+            return Reason.OVER
+        return On(until, Reason.HOLD_FOR) if self._now < until else None
 
     def _timetable(self, name: str | None, finding: Finding) -> Timetable:
         known = self._routes.get(name) if name else None
