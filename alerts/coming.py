@@ -15,8 +15,8 @@ from domain.centre import Centre
 from store import Connection
 from store.roster import roster_events
 
-#: Findings whose courses are looked at; more would only push one another out of the list.
-MOST_COURSES = 100
+#: Findings whose courses are looked at for one person: of the soonest of all he may be in none.
+MOST_COURSES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +54,24 @@ def coming(
             [code, person, person, limit],
         )
     ]
+    roster = Roster(centre, roster_events(connection, centre, now))
     courses = connection.execute(
-        "select finding_id from escalation where centre = %s order by next_at limit %s", [code, MOST_COURSES]
+        "select finding_id from escalation where centre = %s order by next_at limit %s",
+        [code, limit if person is None else MOST_COURSES],
     ).fetchall()
     for (finding,) in courses:
-        later = outlook(connection, centre, finding, now, channels=channels, kinds=kinds)
+        later = outlook(connection, centre, finding, now, channels=channels, kinds=kinds, roster=roster)
         found += [
             Coming(each, finding) for each in later if each.reason is None and each.why is not Why.DIGEST
         ]
-    found += _digest(connection, centre, now, channels, kinds)
+    found += _digest(centre, roster, now, channels, kinds)
     wanted = [each for each in found if person is None or each.planned.person == person]
     return sorted(wanted, key=lambda each: (each.planned.at, each.finding or ""))[:limit]
 
 
 def _digest(
-    connection: Connection,
     centre: Centre,
+    roster: Roster,
     now: datetime,
     channels: Sequence[str],
     kinds: Mapping[str, AddressKind] | None,
@@ -80,7 +82,6 @@ def _digest(
     at = next(digest_moments(digest, centre.working_time, now), None)
     if at is None:
         return []
-    roster = Roster(centre, roster_events(connection, centre, now))
     first = first_that_reaches(centre, list(centre.messages.channels or channels), kinds)
     windows: list[str | None] = [None, *(window.id for window in centre.windows)]
     people = dict.fromkeys(

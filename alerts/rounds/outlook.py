@@ -26,6 +26,7 @@ def outlook(
     count: int = 5,
     channels: Sequence[str] = (),
     kinds: Mapping[str, AddressKind] | None = None,
+    roster: Roster | None = None,
 ) -> list[Planned]:
     """What is still to be sent about a finding, soonest first, if nobody acts.
 
@@ -33,6 +34,7 @@ def outlook(
         count: moments; at one moment several people may be told.
         channels: where neither the route nor the centre file names any. kinds: what each needs to know of a person; None: the
             first channel is taken as the one that is tried first.
+        roster: of the moment, for who asks about many findings; None: it is read.
 
     Raises:
         StoreError: there is no such finding.
@@ -43,7 +45,7 @@ def outlook(
     name, course = course_of(connection, finding_id)
     routes = {route.id: route for route in centre.messages.routes}
     route = (routes.get(name) if name else None) or route_of(finding, centre)
-    roster = Roster(centre, roster_events(connection, centre, now))
+    roster = roster or Roster(centre, roster_events(connection, centre, now))
     order = list(centre.messages.channels or channels)
     return next_sends(
         finding,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alerts import silences
+from alerts.rounds.release import Release
 from alerts.silence import MOST_DAYS, Silence, Wanted, check, recurring_of
 from domain.errors import InputError, StepRefusedError
 from domain.recurring import Recurring
@@ -224,3 +225,20 @@ def test_what_an_ended_silence_kept_is_due_at_once(desk: Desk) -> None:
     assert held[mine] == held[third] == NOW + HOUR
     assert held[other] == NOW + 2 * HOUR
     assert _chain(desk)[-1][1]["held"] == 2
+
+
+def test_what_waits_goes_over_to_the_silence_that_takes_its_place_and_leaves_with_its_end(desk: Desk) -> None:
+    """With the real planner and the real release, not with rows made by hand."""
+    db, centre, release = desk.connection, desk.centre, Release(desk.centre)
+    match = {"rule": ("time_limit.*",), "window": ("A07",)}
+    first = silences.create(db, centre, wanted(match=match), author="p4", now=NOW)
+    desk.issue(make_finding())
+    assert desk.states() == {"held:silenced": 2}
+    longer = wanted(match=match, ends_at=NOW + 5 * HOUR)
+    second = silences.replace(db, centre, first.silence_id, longer, author="p4", now=NOW + HOUR)
+    release(db, NOW + HOUR)
+    assert desk.states() == {"held:silenced": 2}
+    assert silences.kept(db, "530502") == {second.silence_id: 2}
+    silences.end(db, centre, second.silence_id, by="p4", now=NOW + 2 * HOUR)
+    release(db, NOW + 2 * HOUR)
+    assert desk.states() == {"ready": 2}
