@@ -11,7 +11,7 @@ from tests.drills.gateways import SHORT, drill
 
 @pytest.mark.process
 @pytest.mark.postgres
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_each_message_arrives_once_or_says_that_it_may_not_have(database: str) -> None:
     balance = drill(SHORT, database)
     print(f"\n{balance}")
