@@ -20,6 +20,15 @@ insert into fake.clock values ('2000-01-01Z');
 create function fake.now() returns timestamptz language sql stable as 'select at from fake.clock';
 create function fake.clock_timestamp() returns timestamptz language sql volatile as 'select at from fake.clock';
 """
+_EMPTY = """
+do $$
+declare name regclass;
+begin
+    for name in select oid::regclass from pg_class where relnamespace = 'public'::regnamespace
+        and relkind in ('r', 'p') and not relispartition and relname not like '%migration%'
+    loop execute format('delete from %s', name); end loop;
+end $$
+"""
 
 
 def fake_the_time(dsn: str) -> None:
@@ -37,12 +46,8 @@ def set_time(connection: Connection, now: datetime) -> None:
 
 
 def empty(connection: Connection) -> None:
-    """Forgets everything but the schema."""
-    rows = connection.execute(
-        "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = 'public'"
-        " and tablename not like '%migration%'"
-    ).fetchall()
+    """Forgets everything but the schema. Few rows are deleted faster than new files are made for empty tables."""
     with connection.transaction():
         # The chain of evidence refuses to be shortened; here a new world begins.
         connection.execute("set local session_replication_role = replica")
-        connection.execute(f"truncate {', '.join(name for (name,) in rows)} restart identity cascade")
+        connection.execute(_EMPTY)

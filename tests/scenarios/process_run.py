@@ -78,6 +78,29 @@ class ScenarioGateway(FakeServer):
 
 
 @dataclass
+class _Outages:
+    """Processes that were killed, and the real seconds until each of them gave a sign of life again."""
+
+    seconds: float = 0.0
+    lasts: int = 0
+
+    def of(self, system: System) -> None:
+        self.lasts += 1
+        began = time.monotonic()
+        try:
+            since = system.one("select clock_timestamp()").isoformat()
+            system.kill(*KILLED)
+            alive = (
+                "select count(distinct role) from heartbeat where role = any(array['rules', 'sender', 'worker'])"
+                f" and real_at > '{since}'"
+            )
+            system.wait_for("all are back", lambda: system.one(alive) == len(KILLED), 60)
+        finally:
+            self.seconds += time.monotonic() - began
+            self.lasts -= 1
+
+
+@dataclass
 class _Player:
     """One script on its way, and what its probes may look at."""
 
@@ -89,6 +112,12 @@ class _Player:
     true: list[Probed] = field(default_factory=list)
     done: int = 0
     events: int = 0
+    outages: _Outages = field(default_factory=lambda: _Outages())
+
+    @property
+    def slack(self) -> timedelta:
+        """How much later than the script says something may be, simulated: the machine's haste, and while processes were dead."""
+        return timedelta(seconds=SPEED * (SLACK + self.outages.seconds))
 
     @property
     def centre(self) -> Any:
@@ -123,8 +152,10 @@ def play_all(folder: Path, told: Sequence[Told]) -> dict[str, Verdict]:
             players = [
                 _Player(script, stack.enter_context(_reading(system)), clock, gateways) for script in scripts
             ]
-            last = end + timedelta(seconds=SPEED * SLACK)
-            while clock.now() < last:
+            outages = _Outages()
+            for player in players:
+                player.outages = outages
+            while outages.lasts or clock.now() < end + players[0].slack:
                 for player in players:
                     _advance(player, system)
                 time.sleep(0.05)
@@ -192,14 +223,13 @@ def _advance(player: _Player, system: System, *, over: bool = False) -> None:
     while player.done < len(steps) and steps[player.done].at <= now:
         _do(player, system, steps[player.done].step)
         player.done += 1
-    slack = timedelta(seconds=SPEED * SLACK)
     for probed in player.script.probes:
         if probed in player.true or any(probed is each for each, _ in player.failed) or now < probed.at:
             continue
         words = probed.probe.look(player)
         if words is None:
             player.true.append(probed)
-        elif over or now > probed.until + slack:
+        elif over or now > probed.until + player.slack:
             player.failed.append((probed, words))
 
 
@@ -232,7 +262,7 @@ def _do(player: _Player, system: System, step: Step) -> None:
             assert answer.status_code == 200, answer.text
         case Fault(what="restart"):
             # In a thread: the other scenarios go on meanwhile.
-            threading.Thread(target=system.kill, args=KILLED, daemon=True).start()
+            threading.Thread(target=player.outages.of, args=(system,), daemon=True).start()
         case _:
             raise AssertionError(f"this driver cannot do: {step}")
 
@@ -247,7 +277,7 @@ def _verdict(player: _Player) -> Verdict:
     rows = player.connection.execute("select idempotency_key, coalesce(why, '') from outbox").fetchall()
     why = dict(rows)
     heard = [replace(each, why=why.get(each.key, "")) for each in player.heard]
-    return Verdict(player.script, heard, player.failed, slack=timedelta(seconds=SPEED * SLACK))
+    return Verdict(player.script, heard, player.failed, slack=player.slack)
 
 
 __all__ = ["play_all"]
