@@ -18,10 +18,12 @@ from psycopg.types.json import Jsonb
 from alerts import metrics
 from alerts.messages import mask_phone
 from alerts.reasons import Reason, Why
+from alerts.rounds.quiet import Allowed
 from alerts.rounds.schedule import over
 from alerts.states import AGAIN, CORRECTION, GIVE_UP_AFTER, HOLD, UNCLEAR, notify
 from domain.chain import Entry
 from domain.finding_life import STEPS
+from domain.findings import SEVERITIES
 from store import Connection, chain
 
 #: Why a message left a channel that did not refuse it: it was switched off; it failed and failed.
@@ -31,15 +33,15 @@ BATCH = 100
 
 _ENDED = """
 select o.message_id, o.idempotency_key, o.finding_id, o.template, o.params, o.ack_token is not null as has_ack, o.fallback,
-       o.created_at, f.state as finding_state, f.severity, f.life, f.acknowledged_at
+       o.created_at, o.centre, o.route, f.state as finding_state, f.severity, f.life, f.acknowledged_at
 from outbox o left join finding f on f.finding_id = o.finding_id where o.message_id = %s
 """
 _FOLLOW = """
 insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, params, state, reason, next_try_at,
-                    give_up_at, created_at, ack_token, ack_expires_at, why, route, level, fallback, follows)
+                    give_up_at, created_at, ack_token, ack_expires_at, why, route, level, fallback, follows, held_until)
 select %(key)s, finding_id, centre, person, %(address)s, %(channel)s, template, params, %(state)s, %(reason)s, now(),
        now() + %(span)s, %(now)s, %(token)s, case when %(token)s::text is not null then ack_expires_at end, %(why)s, route, level,
-       %(rest)s, message_id
+       %(rest)s, message_id, %(until)s
 from outbox where message_id = %(id)s
 on conflict do nothing
 """
@@ -69,10 +71,12 @@ class NextChannel:
     Args:
         digest: idempotency key → SHA-256 of the acknowledge token (:meth:`alerts.links.AckLinks.digest`).
         give_up_after: how long the follower is worth sending, in real time.
+        allowed: when it may leave: what was sent in the evening does not ring a phone at night. None: at once.
     """
 
     digest: Callable[[str], str] = field(repr=False)
     give_up_after: timedelta = GIVE_UP_AFTER
+    allowed: Allowed | None = None
 
     def __call__(self, connection: Connection, message_id: int, now: datetime) -> str | None:
         """Sends a message on; returns the channel, None where it goes no further.
@@ -88,11 +92,13 @@ class NextChannel:
             return None
         (channel, address), *rest = row["fallback"]
         key, gone = f"{row['idempotency_key']}>{channel}", no_longer_true(row)
+        until = None if gone is not None else self._waits_until(row, now)
+        state, reason = ("ready", None) if until is None else ("held", Reason.QUIET_HOURS.value)
         written = connection.execute(
             _FOLLOW,
             {
-                "key": key, "address": address, "channel": channel, "rest": Jsonb(rest), "id": message_id, "now": now,
-                "state": "ready" if gone is None else "skipped", "reason": gone, "span": self.give_up_after,
+                "until": until, "key": key, "address": address, "channel": channel, "rest": Jsonb(rest), "id": message_id, "now": now,
+                "state": state if gone is None else "skipped", "reason": gone or reason, "span": self.give_up_after,
                 "token": self.digest(key) if row["has_ack"] else None, "why": Why.NEXT_CHANNEL.value,
             },
         ).rowcount  # fmt: skip
@@ -107,6 +113,17 @@ class NextChannel:
         metrics.NEXT_CHANNEL.labels(channel).inc()
         notify(connection)
         return str(channel)
+
+    def _waits_until(self, row: dict[str, Any], now: datetime) -> datetime | None:
+        """Until when the next channel waits, if it does; then it is let go as everything that waits, if it is still true."""
+        worst = row["severity"]
+        if worst is None:
+            counts = row["params"].get("counts") or {}
+            worst = next((each for each in reversed(SEVERITIES) if counts.get(each)), None)
+        if self.allowed is None or worst is None:
+            return None  # about the system itself
+        until = self.allowed(row["centre"], worst, row["route"], now)
+        return until if until > now else None
 
     def leave(
         self,

@@ -25,6 +25,7 @@ from alerts.links import AckLinks, mask_tokens
 from alerts.messages import Outgoing
 from alerts.next_channel import CHANNEL_FAILING, CHANNEL_OFF, NextChannel, unserved
 from alerts.outbox import Leased
+from alerts.rounds.quiet import Allowed
 from alerts.sender_settings import SenderSettings as SenderSettings
 from alerts.writing import about, write
 from domain.clock import Clock
@@ -55,6 +56,7 @@ class Sender:
         instance: name in the heartbeat; leases carry one that no other process has.
         monotonic: real seconds.
         turn: called at each turn of the loop.
+        allowed: as of :class:`alerts.next_channel.NextChannel`.
     """
 
     def __init__(
@@ -69,9 +71,10 @@ class Sender:
         rng: random.Random | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         turn: Callable[[], None] = lambda: None,
+        allowed: Allowed | None = None,
     ) -> None:
         self._dsn, self._clock, self._links, self._turn = dsn, clock, links, turn
-        self.follow = NextChannel(links.digest)
+        self.follow = NextChannel(links.digest, allowed=allowed)
         self.settings = settings or SenderSettings()
         self._instance, self._monotonic = instance, monotonic
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries, guards nothing

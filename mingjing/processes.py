@@ -280,6 +280,7 @@ def sender(context: Context) -> None:
 
     from alerts.metrics import HookCollector
     from alerts.receipt_rounds import ReceiptRounds
+    from alerts.rounds.quiet import allowed_in
     from alerts.sender import Sender, SenderSettings
     from mingjing.channels import check_templates, open_channels
 
@@ -290,7 +291,13 @@ def sender(context: Context) -> None:
         channel_patience=context.settings.channel_minutes * 60.0,
     )
     service = Sender(
-        context.dsn, hooks, context.clock, links=context.links, settings=settings, turn=context.beat()
+        context.dsn,
+        hooks,
+        context.clock,
+        links=context.links,
+        settings=settings,
+        turn=context.beat(),
+        allowed=allowed_in(context.centres),
     )
     rounds = ReceiptRounds(
         context.dsn, hooks, context.clock, service.outgoing, every=settings.rounds, follow=service.follow
@@ -310,6 +317,7 @@ def wall(context: Context) -> None:
     from alerts.ack_app import create_ack_app
     from alerts.next_channel import NextChannel
     from alerts.receipts_app import create_receipts_app
+    from alerts.rounds.quiet import allowed_in
     from dashboard.desk.app import create_desk
     from dashboard.province_server import create_province
     from dashboard.province_source import ProvinceSource
@@ -324,7 +332,7 @@ def wall(context: Context) -> None:
     desk, close_desk = make_desk(context)
     mounts, turn = {"/ack": create_ack_app(dsn, clock), "/desk": create_desk(desk)}, context.beat("reader")
     if receiving := open_receiving(settings):
-        follow = NextChannel(context.links.digest)
+        follow = NextChannel(context.links.digest, allowed=allowed_in(centres))
         mounts["/receipts"] = create_receipts_app(dsn, clock, receiving, follow=follow)
     # A hundred walls, yet few connections: they borrow them for a reading. One wall has its own.
     board = Switchboard(dsn)

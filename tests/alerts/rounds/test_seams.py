@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.types.json import Jsonb
 
 from alerts import outbox, receipts, silences
 from alerts.acknowledge import acknowledge
@@ -15,6 +16,7 @@ from alerts.next_channel import NextChannel
 from alerts.planner import Planner
 from alerts.replies import take_replies
 from alerts.rounds.escalation import Escalation
+from alerts.rounds.quiet import allowed_in
 from alerts.rounds.release import Release
 from alerts.silence import Wanted
 from domain.errors import SendError
@@ -54,7 +56,7 @@ def test_a_digest_that_arrived_late_tells_what_its_follower_was_to_tell(desk: De
         receipts.take(
             desk.connection, "sms", [Receipt(fate, idempotency_key="digest.group:p2:1")], NOW, follow=FOLLOW
         )  # type: ignore[arg-type]
-    assert story(desk)[0] == ("sms", "delivered", None)
+    assert story(desk)[0][:2] == ("sms", "delivered")
     assert "f1" in outbox.told_recipients(desk.connection, ["f1"])
 
 
@@ -252,5 +254,30 @@ def test_a_click_and_a_receipt_do_not_wait_for_one_another(desk: Desk) -> None:
         receipts.take(
             desk.connection, "sms", [Receipt("undelivered", idempotency_key=key)], NOW, follow=FOLLOW
         )
-    assert story(desk) == [("sms", "undelivered", None), ("mail", "ready", None)]
+    assert [row[:2] for row in story(desk)] == [("sms", "undelivered"), ("mail", "ready")]
     acknowledge(desk.connection, LINKS.token(key), NOW)
+
+
+# -- the next channel at night
+
+
+def test_the_next_channel_does_not_ring_at_night(board: Board) -> None:
+    """The receipt of an evening's message comes late; a voice call at 22:30 about a yellow card helps nobody."""
+    set_up(board, quiet={"hours": ["21:00-07:00"], "rest_days": False, "except": ["red"]})
+    follow = NextChannel(LINKS.digest, allowed=allowed_in({"530502": board.centre}))
+    night = board.now + timedelta(hours=5)
+    for number, severity in ((1, "yellow"), (2, "red")):
+        message = board.held(
+            board.finding(number, severity=severity), state="sent", reason=None, gather=None,
+            held_until=None, fallback=Jsonb([["voice", "13800000003"]]),
+        )  # fmt: skip
+        follow(board.connection, message, night)
+    assert board.rows("state, reason", "follows is not null") == [("held", "quiet_hours"), ("ready", None)]
+    board.clock.set(night + timedelta(hours=8, minutes=29))
+    with board.connection.transaction():
+        Release(board.centre)(board.connection, board.now)
+    assert board.rows("state", "follows is not null") == ["held", "ready"]
+    board.clock.set(night + timedelta(hours=8, minutes=31))
+    with board.connection.transaction():
+        Release(board.centre)(board.connection, board.now)
+    assert board.rows("state", "follows is not null") == ["ready", "ready"]
