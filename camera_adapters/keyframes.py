@@ -13,7 +13,7 @@ import av.error
 
 from camera_adapters import media
 from camera_adapters.media import LARGEST_PIXELS, Access, Slices
-from camera_adapters.nap import Nap
+from camera_adapters.nap import AT_ONCE, Nap
 from camera_adapters.rtp import Coded, KeyPictures, later, sender_time
 from camera_adapters.rtsp import RtspSession, Unspoken
 from camera_adapters.source import SourceError
@@ -59,6 +59,8 @@ class Keyframes:
             self._decoder.extradata = video.sets
         self.broken = 0
         """Key pictures that came in part or could not be decoded so far."""
+        self.lag = 0.0
+        """Seconds that the newest picture may have lain ready, because the reader slept."""
 
     def views(self) -> Iterator[tuple[View, float, bool, float | None]]:
         """Pictures, as :meth:`camera_adapters.media.Media.views` gives them, until the camera hangs up.
@@ -90,9 +92,12 @@ class Keyframes:
         nap = Nap(self._monotonic, session.buffer // 4)
         heard = self._monotonic()
         while True:
+            asked = self._monotonic()
             packets, got = session.receive()
             if not got:
                 return
+            if self._monotonic() - asked >= AT_ONCE:
+                self.lag = 0.0
             for channel, packet in packets:
                 if channel == session.channel:
                     heard = -1.0
@@ -106,8 +111,10 @@ class Keyframes:
                 # It says this and that, but shows nothing.
                 raise SourceError("no_frame", f"{self.name}: sends nothing")
             yield None
-            if not session.full and (pause := nap.after_all(got)):
-                self._sleep(pause)
+            if not session.full:
+                self.lag = nap.after_all(got)
+                if self.lag:
+                    self._sleep(self.lag)
 
     def _decoded(self, coded: Coded) -> Iterator[tuple[View, float, float | None]]:
         fewer = self._slices.fewer(coded.slices)

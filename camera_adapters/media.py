@@ -13,7 +13,7 @@ import av
 import av.error
 
 from camera_adapters.addresses import masked, scheme_of
-from camera_adapters.nap import Nap
+from camera_adapters.nap import AT_ONCE, Nap
 from camera_adapters.source import SourceError
 from camera_adapters.view import Scaler, View
 from detectors.presence.picture import Image
@@ -149,6 +149,8 @@ class Media:
         self._scaler = Scaler()
         self.broken = 0
         """Packets that could not be decoded so far."""
+        self.lag = 0.0
+        """Seconds that the newest picture may have lain ready, because the reader slept."""
 
     @property
     def start(self) -> float:
@@ -231,8 +233,11 @@ class Media:
                 if now - self._shown_at > KEYFRAME_TIMEOUT:
                     raise SourceError("undecodable", f"{self.name}: sends no picture that stands by itself")
                 pause = nap.after(packet.size, waited=now - asked) if self._naps else 0.0
+                if now - asked >= AT_ONCE:
+                    self.lag = 0.0
                 if pause:
                     self._sleep(pause)
+                    self.lag = pause
             yield packet
 
     def _time(self, frame: av.VideoFrame) -> float | None:

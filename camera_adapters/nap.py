@@ -15,6 +15,8 @@ LONGEST: Final = 0.25
 SHORTEST: Final = 0.05
 BUFFER: Final = 49_152
 """Bytes that may arrive in a sleep: less than what a connection may have under way (64 KiB) before the reader takes any."""
+AT_ONCE: Final = 0.002
+"""Seconds; what is there sooner had come before it was asked for."""
 _SPAN: Final = 4.0
 """Seconds over which the rate is measured."""
 
@@ -39,7 +41,7 @@ class Nap:
             size: bytes of the packet. waited: seconds until it was there.
         """
         self._count(size)
-        return 0.0 if waited < 0.002 else self._pause()
+        return 0.0 if waited < AT_ONCE else self._pause()
 
     def after_all(self, size: int) -> float:
         """As :meth:`after`, where one read takes all that lies ready."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from camera_adapters.addresses import masked, scheme_of
 from camera_adapters.keyframes import Keyframes
@@ -24,7 +24,7 @@ WALL_CLOCK = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 class StreamSource:
     """A network camera's stream.
 
-    Its clock is the machine's monotonic one at the arrival of a picture: cameras' own time stamps drift and jump.
+    Its clock is the machine's monotonic one at the arrival of a picture (or a little before, never after): cameras' own time stamps drift and jump.
 
     Args:
         address: with the credentials in it, percent-encoded; never shown.
@@ -65,10 +65,12 @@ class StreamSource:
 
     def frames(self) -> Iterator[Frame]:
         for view, _, keyframe, captured in self._views():
-            now = self._clock.now()
+            # A reader that sleeps makes a picture no younger: it counts as old as it may be.
+            lag = self._media.lag if self._media is not None else 0.0
+            now = self._clock.now() - timedelta(seconds=lag * self._clock.speed)
             if captured is not None and captured >= WALL_CLOCK:
                 self._offset = captured - now.timestamp()
-            yield LazyFrame(view, self._monotonic(), now, keyframe)
+            yield LazyFrame(view, self._monotonic() - lag, now, keyframe)
 
     def _views(self) -> Iterator[tuple[View, float, bool, float | None]]:
         if self._media is None:

@@ -198,3 +198,18 @@ def test_who_hangs_up_before_the_first_picture_has_no_picture(units):
         with pytest.raises(SourceError) as caught:
             take(stream(camera), 1)
     assert caught.value.reason == "no_frame"
+
+
+def test_a_reader_that_slept_makes_no_picture_younger(units, monkeypatch):
+    monkeypatch.setattr("camera_adapters.nap.Nap.after_all", lambda *_: 0.3)
+    with FakeCamera(units, fps=50) as camera:
+        source = stream(camera)
+        found = []
+        for frame in source.frames():
+            found.append((frame.t, time.monotonic()))
+            if len(found) == 4:
+                break
+        source.close()
+    assert found[0][1] - found[0][0] < 0.05
+    # Of the others nobody knows when in the sleep they came.
+    assert all(0.29 < now - t < 0.5 for t, now in found[2:])
