@@ -61,12 +61,20 @@ def coming(
     ).fetchall()
     for (finding,) in courses:
         later = outlook(connection, centre, finding, now, channels=channels, kinds=kinds, roster=roster)
+        known = {(each.planned.at, each.planned.person) for each in found if each.finding == finding}
         found += [
-            Coming(each, finding) for each in later if each.reason is None and each.why is not Why.DIGEST
+            Coming(each, finding)
+            for each in later
+            if each.why is not Why.DIGEST and (each.at, each.person) not in known
         ]
     found += _digest(centre, roster, now, channels, kinds)
     wanted = [each for each in found if person is None or each.planned.person == person]
-    return sorted(wanted, key=lambda each: (each.planned.at, each.finding or ""))[:limit]
+    return sorted(wanted, key=_in_order)[:limit]
+
+
+def _in_order(each: Coming) -> tuple[datetime, str, str, str]:
+    """By moment; at one moment what is the same side by side."""
+    return each.planned.at, each.finding or "", each.planned.why, each.planned.reason or ""
 
 
 def _digest(

@@ -78,6 +78,16 @@ def active(connection: Connection, centre: str, now: datetime) -> list[Silence]:
     )
 
 
+def ahead(connection: Connection, centre: str, now: datetime) -> list[Silence]:
+    """Those in force, and those to come."""
+    return _read(
+        connection,
+        "centre = %(centre)s and ended_at is null and ends_at > %(now)s",
+        {"centre": centre, "now": now},
+        "silence_id",
+    )
+
+
 def every(connection: Connection, centre: str, *, limit: int = 200) -> list[Silence]:
     """All silences of a centre, also those that are over or to come, the newest first."""
     return _read(
@@ -191,4 +201,4 @@ def _silence(row: dict[str, Any]) -> Silence:
     )
 
 
-__all__ = ["SILENCED", "active", "create", "end", "every", "kept", "read", "replace"]
+__all__ = ["SILENCED", "active", "ahead", "create", "end", "every", "kept", "read", "replace"]

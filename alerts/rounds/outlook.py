@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from alerts import silences
 from alerts.addresses import AddressKind, addresses_of
 from alerts.matcher import route_of
 from alerts.reasons import Reason, Why
 from alerts.roster import Roster
 from alerts.rounds.schedule import Course, FirstChannel, Held, Planned, first_named, next_sends
+from alerts.silence import Silence
 from domain.centre import Centre
+from domain.findings import Finding
 from store import Connection
 from store.finding_life import finding_of
 from store.reading import finding as read_finding
@@ -47,7 +51,7 @@ def outlook(
     route = (routes.get(name) if name else None) or route_of(finding, centre)
     roster = roster or Roster(centre, roster_events(connection, centre, now))
     order = list(centre.messages.channels or channels)
-    return next_sends(
+    sends = next_sends(
         finding,
         life[0],
         route,
@@ -59,6 +63,16 @@ def outlook(
         count=count,
         first_channel=first_that_reaches(centre, order, kinds),
     )
+    quiet = silences.ahead(connection, centre.centre.id, now)
+    return [_silenced(each, quiet, finding, centre) for each in sends] if quiet else sends
+
+
+def _silenced(planned: Planned, quiet: Sequence[Silence], finding: Finding, centre: Centre) -> Planned:
+    """What a silence would keep at its moment says so; a digest is kept by none."""
+    if planned.reason is not None or planned.why is Why.DIGEST:
+        return planned
+    covered = any(each.covers(finding, planned.person, centre, planned.at) for each in quiet)
+    return replace(planned, reason=Reason.SILENCED) if covered else planned
 
 
 def course_of(connection: Connection, finding_id: str) -> tuple[str | None, Course | None]:

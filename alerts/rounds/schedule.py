@@ -78,7 +78,7 @@ class Planned:
         number, of: the how many-th reminder or step of how many; 0 where that says nothing.
         person: id; ``role:…`` where nobody fills the role at that moment.
         channel: the first that is tried; None: the centre's first.
-        reason: what it waits for, if it is written already.
+        reason: what it waits for, if it is written already, or the silence that will keep it.
         unless: what would stop it; None: nothing but a revocation.
     """
 

@@ -92,6 +92,8 @@ def test_who_was_told_and_what_comes(desk: Desk) -> None:
     assert "提醒 1/5，除非已确认" in sends
     assert "升级 1/1，除非已确认" in sends
 
+    assert "提醒 1/5（静默），除非已确认" in sends, "what is to come to whom a silence covers"
+
     other = explain(desk.connection, desk.planner, "f2", NOW)
     assert why_nobody(other) == "all_skipped"
     plain = Speech("zh-CN", CENTRE, NOW, codes=False)
