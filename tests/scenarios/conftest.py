@@ -13,7 +13,7 @@ from tests.scenarios.language import Script
 
 
 @pytest.fixture(scope="session")
-def _scenario_database(postgres: str, _template: str | None) -> Iterator[str]:
+def scenario_database(postgres: str, _template: str | None) -> Iterator[str]:
     if _template is None:
         pytest.skip("the clock is faked on plain PostgreSQL only")
     for dsn in _database(postgres, _template):
@@ -30,6 +30,6 @@ def _quiet_logs() -> Iterator[None]:
 
 
 @pytest.fixture
-def play(_scenario_database: str) -> Callable[[Script], None]:
+def play(scenario_database: str) -> Callable[[Script], None]:
     """Plays a scenario on the fake clock."""
-    return lambda script: fake_run.play(_scenario_database, script)
+    return lambda script: fake_run.play(scenario_database, script)

@@ -117,6 +117,7 @@ class Act:
     person: str
     text: str = ""
     refused: bool = False
+    lenient: bool = False  # where it is not possible, nothing happens
 
     def __str__(self) -> str:
         return f"{self.person}: {self.step} {self.about} by {self.by}{', refused' if self.refused else ''}"
@@ -189,13 +190,14 @@ class Switch:
 
     channel: str
     on: bool
+    lenient: bool = False  # it may be on already
 
     def __str__(self) -> str:
         return f"channel {self.channel} switched {'on' if self.on else 'off'}"
 
 
-def switch_on(channel: str) -> Switch:
-    return Switch(channel, True)
+def switch_on(channel: str, *, lenient: bool = False) -> Switch:
+    return Switch(channel, True, lenient)
 
 
 def switch_off(channel: str) -> Switch:
