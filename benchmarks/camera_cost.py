@@ -3,8 +3,8 @@
 Cameras are streams of a real RTSP server on loopback: H.264, 25 pictures a second, a keyframe every two seconds, one look
 for each keyframe. The cameras' process runs as in production: network, decoding, seeing, publishing into a local log; its
 own CPU seconds count, the server's do not. Beside it, in the same run and of the same clip: decoding every picture,
-and decoding keyframes only and doing nothing with them, from a file (no network at all) and off the same streams with PyAV
-alone.
+and decoding keyframes only and doing nothing with them, from a file (no network at all; the goal is held against this) and
+off the same streams by FFmpeg alone (which costs more than the whole path: cameras' RTSP is read by our own module).
 
 Needs the programs of ``tests/rtsp`` (GStreamer's RTSP server, ffmpeg).
 """
@@ -243,10 +243,15 @@ def measure(
             Figure("every picture decoded from a file", full, unit, parameters=shown),
             Figure(alone, keys, unit, "every picture decoded", keys / full, parameters=shown),
             Figure(
-                "taken off the network, nothing else", network, unit, alone, network / keys, parameters=shown
+                "taken off the network by FFmpeg, nothing else",
+                network,
+                unit,
+                alone,
+                network / keys,
+                parameters=shown,
             ),
             Figure(
-                "taken off the network, keyframes decoded",
+                "taken off the network by FFmpeg, keyframes decoded",
                 streams,
                 unit,
                 alone,
@@ -265,7 +270,7 @@ def measure(
             large = goals and size[1] == 1080
             figures += [
                 Figure("whole path", cost, unit, alone, cost / keys, "<= 1.5" if large else None, parameters=about),
-                Figure("whole path", cost, unit, "keyframes decoded off the network", cost / streams, "<= 1.5" if large else None, parameters=about),
+                Figure("whole path", cost, unit, "keyframes decoded off the network by FFmpeg", cost / streams, parameters=about),
                 Figure("whole path", cost, unit, "every picture decoded", cost / full, "<= 0.15" if large else None, parameters=about),
                 Figure("cameras per core", 1000 / cost, "cameras", goal=f">= {GOALS[size[1]]}" if goals else None, parameters=about),
             ]  # fmt: skip
