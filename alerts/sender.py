@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 from alerts import channel_state, metrics, outbox, receipts
 from alerts.channel_health import ChannelHealth
-from alerts.hooks.base import CanQuery, Handed, Hook, UnclearSendError, is_certain
+from alerts.hooks.base import Handed, Hook, UnclearSendError, can_ask, is_certain
 from alerts.links import AckLinks, mask_tokens
 from alerts.messages import Outgoing
 from alerts.next_channel import CHANNEL_FAILING, CHANNEL_OFF, NextChannel, unserved
@@ -195,7 +195,9 @@ class Sender:
         if known is not None:
             return known
         if answered and self._channels[message.channel].health.is_late(message):
-            raise SendError("the gateway does not have it, and has had long enough")
+            if is_certain(hook):
+                raise SendError("the gateway does not have it, and has had long enough")
+            raise UnclearSendError("nothing is heard of it, and it has had long enough")
         if message.obsolete:
             # Ready again, and no longer in doubt: the next lease takes it out of the queue, or finds it true after all.
             raise SendError("the gateway does not say that it has it, and it is no longer true")
@@ -251,7 +253,7 @@ class Sender:
             error = UnclearSendError(f"hook failed ({type(error).__name__})")
         words = mask_tokens(error.reason)
         # Where nobody can ask, an earlier doubt stays whatever this try says.
-        mute = message.in_doubt and not message.obsolete and not isinstance(channel.hook, CanQuery)
+        mute = message.in_doubt and not message.obsolete and not can_ask(channel.hook)
         if isinstance(error, UnclearSendError) or mute:
             words = outbox.UNCLEAR + words
         if error.retry_after:
@@ -279,7 +281,7 @@ class Sender:
             error,
             self._own_pause(message.attempts),
             moment,
-            can_query=isinstance(channel.hook, CanQuery),
+            can_query=can_ask(channel.hook),
             soon=self.settings.waits[0],
         )
         if pause is None:
@@ -386,7 +388,7 @@ def _ask(hook: Hook, message: Outgoing) -> tuple[bool, Handed | None]:
     Raises:
         UnclearSendError: it could not be asked just now. The doubt remains: sending unasked could send twice.
     """
-    if not isinstance(hook, CanQuery):
+    if not can_ask(hook):
         return False, None
     try:
         return True, hook.query(message)

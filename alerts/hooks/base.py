@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeGuard, runtime_checkable
 
 from alerts.messages import Outgoing
 from domain.errors import SendError
@@ -62,8 +62,8 @@ class Hook(Protocol):
 class CanQuery(Protocol):
     """A hook whose gateway can be asked what became of a message.
 
-    One whose "nothing" may be wrong, so that a second try may show the message twice, says so by a property ``certain``; without
-    the property it is believed.
+    One that may be set up without it says so by a property ``asks``. One whose "nothing" may be wrong, so that a second try may show
+    the message twice, says so by a property ``certain``; without the properties it is asked and believed.
     """
 
     def query(self, message: Outgoing) -> Handed | None:
@@ -125,6 +125,11 @@ class Pushed:
     replies: Sequence[Reply] = ()
     content_type: str = "application/json"
     answer: bytes = b"{}"
+
+
+def can_ask(hook: Hook) -> TypeGuard[CanQuery]:
+    """Whether somebody answers for the gateway."""
+    return isinstance(hook, CanQuery) and bool(getattr(hook, "asks", True))
 
 
 def is_certain(hook: Hook) -> bool:

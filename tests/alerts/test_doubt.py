@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import httpx
@@ -9,12 +10,15 @@ import pytest
 
 from alerts import outbox
 from alerts.hooks.asking import Asker, AskingConfig
-from alerts.hooks.base import UnclearSendError, is_certain
+from alerts.hooks.base import UnclearSendError, can_ask, is_certain
 from alerts.hooks.http_json.config import Config
+from alerts.hooks.http_json.hook import open_hook as open_http
 from alerts.hooks.http_map.fake import FakeMas
 from alerts.hooks.log.hook import LogHook
-from tests.alerts.conftest import NOW, Desk, make_finding
+from tests.alerts.conftest import NOW, QUICK, Desk, make_finding
+from tests.alerts.ways import Asked, Told, age, put, sender_of, story
 
+CUT = UnclearSendError("no answer (ReadTimeout)")
 QUERY = {"query_url": "http://gateway.example/{key}"}
 
 
@@ -50,11 +54,49 @@ def test_a_refusal_leaves_no_doubt(desk: Desk) -> None:
     assert desk.rows("detail ? 'perhaps_twice'") == [False]
 
 
+class Mute(Asked):
+    """One that is set up without questions."""
+
+    asks = certain = False
+
+
+class Vague(Asked):
+    """One that only knows of messages it has heard of."""
+
+    certain = False
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("hook", "questions", "state", "words"),
+    [
+        (Asked(CUT), 1, "dead", "the gateway does not have it"),
+        (Vague(CUT), 1, "unknown", "unclear: nothing is heard of it"),
+        (Mute(CUT), 0, "unknown", "unclear: no answer"),
+    ],
+)
+def test_nobody_says_of_a_gateway_what_it_cannot_know(
+    desk: Desk, hook: Asked, questions: int, state: str, words: str
+) -> None:
+    put(desk)
+    sender = sender_of(
+        desk, dataclasses.replace(QUICK, channel_patience=900.0, max_tries=60), sms=hook, mail=Told()
+    )
+    sender.step()
+    age(desk, 1000)
+    desk.drain(sender)
+    assert story(desk) == [("sms", state, "channel_failing"), ("mail", "sent", None)]
+    assert hook.questions == questions
+    assert desk.rows("last_error")[0].startswith(words)
+
+
 def test_who_can_be_asked_is_certain() -> None:
     with FakeMas() as mas:
-        assert not is_certain(mas.hook())
-        assert is_certain(mas.hook(**QUERY))
-    assert not is_certain(LogHook())
+        # It takes each key once, asked or not.
+        alone = open_http(Config(url="http://gateway.example/", secret="x"))
+        hooks = (mas.hook(), mas.hook(**QUERY), alone, LogHook())
+        assert [can_ask(hook) for hook in hooks] == [False, True, False, False]
+        assert [is_certain(hook) for hook in hooks] == [False, True, True, False]
 
 
 def test_after_no_answer_a_gateway_is_left_to_finish() -> None:

@@ -60,6 +60,11 @@ class HttpJsonHook:
             raise _refused(answer, self._time())
         return _handed(answer)
 
+    @property
+    def asks(self) -> bool:
+        """Whether it can be asked; where it cannot, the key alone keeps a second try away."""
+        return self._config.query_url is not None
+
     def close(self) -> None:
         self._asker.close()
 

@@ -84,9 +84,14 @@ class HttpMapHook:
         return Pushed([_receipt(row, pushes) for row in rows], answer=pushes.answer.encode())
 
     @property
-    def certain(self) -> bool:
+    def asks(self) -> bool:
         """Whether it can be asked before a second try."""
         return self._config.query_url is not None
+
+    @property
+    def certain(self) -> bool:
+        """Whoever cannot be asked is not certain."""
+        return self.asks
 
     @property
     def receives(self) -> bool:
