@@ -9,13 +9,13 @@ from datetime import datetime, timedelta
 
 from alerts.pipeline.draft import Draft
 from alerts.pipeline.leaving import Leaving, in_turn
-from alerts.reasons import Reason
+from alerts.reasons import Reason, Why
 from domain.messages import FloodSettings
 
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """Red cards to handler and superior are never gathered, but they count.
+    """Cards to the handler and red ones to his superior are never gathered, but they count.
 
     Args:
         leaving: messages that are in the outbox, at least of the last ``within`` minutes and those that wait.
@@ -46,7 +46,7 @@ class Flood:
             if draft.gather is not None and (draft.person, draft.gather) in gathered:
                 continue
             recent = bisect_right(of_person, at) - bisect_left(of_person, at - within)
-            spared = draft.finding.severity == "red" and draft.is_card
+            spared = _stays_single(draft)
             if recent >= self.settings.more_than and not spared:
                 decided[place] = draft.hold(Reason.FLOOD, at + every, Reason.FLOOD, recent=recent)
                 continue
@@ -54,6 +54,14 @@ class Flood:
                 gathered.add((draft.person, draft.gather))
             insort(of_person, at)
         return decided
+
+
+def _stays_single(draft: Draft) -> bool:
+    """Whoever has to answer a card gets it by itself, however many there are; of reminders only those of red ones."""
+    if draft.finding.severity == "red":
+        return draft.is_card
+    first = draft.news.why in (Why.OPENED, Why.REOPENED)
+    return draft.finding.severity == "yellow" and "handler" in draft.roles and first
 
 
 __all__ = ["Flood"]

@@ -169,17 +169,17 @@ def test_a_group_goes_on_by_the_next_channel_as_one(s: Script) -> None:
     day="2026-03-03",
     messages={
         "flood": {"more_than": 2, "within": 10, "every": 30},
-        "routes": [{"id": "cards", "match": YELLOW, "to": ["handler"]}],
+        "routes": [{"id": "cards", "match": YELLOW, "to": ["superior"]}],
     },
 )
 def test_what_was_revoked_in_a_flood_is_not_in_its_digest(s: Script) -> None:
     """Of five two are told, three wait; one of them is revoked, and the digest counts two."""
     for number in range(1, 6):
         overdue(s, f"C{number}", "03-20 17:00", promised_deadline=f"15:00:0{number}")
-    s.expect("15:00", sms(to="张三", contains="C1"), sms(to="张三", contains="C2"))
+    s.expect("15:00", sms(to="李四", contains="C1"), sms(to="李四", contains="C2"))
     s.at("15:10", event("case.decided", case="C4", result="granted", happened="14:50"))
-    s.expect("15:30", sms(to="张三", contains="2项", why="digest"), within="65s")
-    s.check("15:32", not_sent("revoked", to="张三", about="C4"), gathered(to="张三", about="C3"))
+    s.expect("15:30", sms(to="李四", contains="2项", why="digest"), within="65s")
+    s.check("15:32", not_sent("revoked", to="李四", about="C4"), gathered(to="李四", about="C3"))
     s.expect_none("15:32", "18:00", sms())
 
 
@@ -188,7 +188,7 @@ def test_what_was_revoked_in_a_flood_is_not_in_its_digest(s: Script) -> None:
     messages={
         "flood": {"more_than": 2, "within": 60, "every": 60},
         "routes": [
-            {"id": "cards", "match": YELLOW, "to": ["handler"], "remind_every": 30, "most_reminders": 2}
+            {"id": "cards", "match": YELLOW, "to": ["superior"], "remind_every": 30, "most_reminders": 2}
         ],
     },
 )
@@ -196,12 +196,12 @@ def test_reminders_in_a_flood_are_gathered_too(s: Script) -> None:
     """Four cards, each reminded of twice: one number is not rung twelve times."""
     for number in range(1, 5):
         overdue(s, f"C{number}", "03-20 17:00", promised_deadline="15:00")
-    s.expect("15:00", sms(to="张三", contains="黄牌", count=2))
-    s.ignores(sms(to="张三", why="digest"))
-    s.expect_none("15:01", "19:00", sms(to="张三", why="reminder"))
-    s.at("15:45", acknowledge("C1", person="张三", by="desk"), acknowledge("C2", person="张三", by="desk"))
-    s.at("15:45", acknowledge("C3", person="张三", by="desk"), acknowledge("C4", person="张三", by="desk"))
-    s.check("17:00", row("skipped", to="张三", about="C1", reason="acknowledged"))
+    s.expect("15:00", sms(to="李四", contains="黄牌", count=2))
+    s.ignores(sms(to="李四", why="digest"))
+    s.expect_none("15:01", "19:00", sms(to="李四", why="reminder"))
+    s.at("15:45", acknowledge("C1", person="李四", by="desk"), acknowledge("C2", person="李四", by="desk"))
+    s.at("15:45", acknowledge("C3", person="李四", by="desk"), acknowledge("C4", person="李四", by="desk"))
+    s.check("17:00", row("skipped", to="李四", about="C1", reason="acknowledged"))
 
 
 # -- channels and people -------------------------------------------------------------------------------------------------

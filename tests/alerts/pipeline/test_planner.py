@@ -117,12 +117,12 @@ def test_a_silence_keeps_what_it_covers_and_says_which(desk: Desk) -> None:
 
 
 def test_budget_and_flood_count_what_earlier_batches_wrote(desk: Desk) -> None:
-    use(desk, budget={"per_day": 3, "keep_for_red": 1}, yellow=["handler"], red=["handler"])
+    use(desk, budget={"per_day": 3, "keep_for_red": 1}, yellow=["superior"], red=["superior"])
     for number in range(4):
         desk.issue(make_finding(number))
     desk.issue(make_finding(9, severity="red"))
     assert [reason for _, _, reason in said(desk)] == [None, None, "budget", "budget", None]
-    use(desk, flood={"more_than": 3, "within": 10, "every": 30}, yellow=["handler"])
+    use(desk, flood={"more_than": 3, "within": 10, "every": 30}, yellow=["superior"])
     desk.issue(make_finding(10))
     assert desk.rows("reason, gather", "finding_id = 'f10'") == [("flood", "flood")]
     desk.clock.advance(11 * 60)

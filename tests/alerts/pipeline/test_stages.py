@@ -258,12 +258,18 @@ THREE = FloodSettings(more_than=3, within=10, every=30)
 
 
 def test_what_is_too_many_for_one_person_is_gathered() -> None:
-    drafts = [make_draft(n, opened_at=NOW + n * MINUTE) for n in range(1, 6)] + [
+    drafts = [make_draft(n, role="superior", opened_at=NOW + n * MINUTE) for n in range(1, 6)] + [
         make_draft(1, "p2", "superior")
     ]
     decided = after(Flood(THREE, []), drafts)
     assert reasons(decided) == [None, None, None, Reason.FLOOD, Reason.FLOOD, None]
     assert {(draft.until, draft.gather) for draft in decided[3:5]} == {(NOW + 30 * MINUTE, "flood")}
+
+
+def test_cards_to_whoever_has_to_answer_them_are_never_gathered() -> None:
+    assert reasons(after(Flood(THREE, []), [make_draft(n) for n in range(9)])) == [None] * 9
+    notices = [make_draft(n, severity="notice") for n in range(9)]
+    assert reasons(after(Flood(THREE, []), notices)).count(Reason.FLOOD) == 6
 
 
 def test_red_cards_to_handler_and_superior_are_never_gathered_but_count() -> None:
