@@ -28,6 +28,16 @@ WORDS = {
         "yellow": "黄牌",
         "red": "红牌",
         "correction": "更正",
+        "corrections": "更正",
+        "reminder": "催办",
+        "again": "提醒",
+        "escalated": "升级",
+        "group": "汇总",
+        "flood": "汇总",
+        "daily": "日报",
+        "test": "测试",
+        "trouble": "系统故障",
+        "clear": "系统恢复",
         "other": "English",
         "unknown": "未登记",
         "received": "{moment} 送达",
@@ -45,6 +55,16 @@ WORDS = {
         "yellow": "Yellow card",
         "red": "Red card",
         "correction": "Correction",
+        "corrections": "Corrections",
+        "reminder": "Reminder",
+        "again": "Reminder",
+        "escalated": "Escalated",
+        "group": "Several at once",
+        "flood": "Several at once",
+        "daily": "Daily report",
+        "test": "Test",
+        "trouble": "Trouble",
+        "clear": "Over",
         "other": "中文",
         "unknown": "not listed",
         "received": "arrived {moment}",
@@ -52,7 +72,10 @@ WORDS = {
 }
 
 #: Colour is never alone: each kind has its sign and its word.
-_SIGNS = {"notice": "◇", "yellow": "▲", "red": "⬣", "correction": "↺"}
+_SIGNS = {
+    "notice": "◇", "yellow": "▲", "red": "⬣", "correction": "↺", "corrections": "↺", "reminder": "↻", "again": "↻",
+    "escalated": "⇧", "group": "≡", "flood": "≡", "daily": "≡", "test": "○", "trouble": "✕", "clear": "○",
+}  # fmt: skip
 
 _STYLE = """
 :root{color-scheme:light}*{box-sizing:border-box}
@@ -74,7 +97,9 @@ time,.more{display:block;text-align:center;color:#566574;font-size:.8rem;margin-
 .bubble{background:#fff;border:1px solid #dde3ea;border-left:6px solid #7b8794;border-radius:6px 16px 16px 16px;
 padding:.55rem .8rem .45rem;overflow-wrap:anywhere}
 .yellow .bubble{border-left-color:#d99a00;background:#fffaea}.red .bubble{border-left-color:#c0271a;background:#fff2f0}
-.notice .bubble{border-left-color:#2b6fb3;background:#f1f7fd}.correction .bubble{border-left-color:#3b7a4a;background:#f2f9f3}
+.notice .bubble{border-left-color:#2b6fb3;background:#f1f7fd}
+.correction .bubble,.corrections .bubble,.clear .bubble{border-left-color:#3b7a4a;background:#f2f9f3}
+.again .bubble,.reminder .bubble,.escalated .bubble,.trouble .bubble{border-left-color:#7a2e7a;background:#faf2fa}
 .kind{font-weight:600;font-size:.86rem;display:flex;justify-content:space-between;color:#33414e}
 .kind i{font-style:normal;font-weight:400;color:#566574}.bubble p{margin:.15rem 0 0}
 .bubble a{color:#0b5cad}.none{padding:4rem 2rem;text-align:center;font-size:1.15rem;color:#43515f}
