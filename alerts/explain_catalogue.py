@@ -37,7 +37,7 @@ _ZH = {
     "route_to": "发给{roles}", "route_channels": "通道 {channels}", "route_working": "仅工作时间",
     "route_hold_for": "持续 {n} 分钟后", "route_remind": "每 {n} 分钟提醒，至多 {most} 次", "route_step": "{n} 分钟后升级至{roles}",
     "route_until_acknowledged": "直至确认", "route_until_answered": "直至反馈",
-    "role_is": "{role}：{people}", "not_he": "非{person}（{words}）", "gap_no_window": "{role}：未涉及窗口", "gap_no_person": "{role}：无人",
+    "role_is": "{role}：{people}", "not_he": "非{person}（{words}）", "gap_no_window": "{role}：未涉及窗口", "gap_no_person": "{role}：无人", "unlisted": "未列入该路由：{roles}",
     # the dry run
     "decided": "{what}，{why}", "severity_notice": "预警", "severity_yellow": "黄牌", "severity_red": "红牌", "sends": "{at}  {what} → {who}",
     "stage_match": "选人", "stage_lasting": "持续时间", "stage_group": "合并", "stage_inhibit": "抑制", "stage_silenced": "静默",
@@ -86,7 +86,7 @@ _EN = {
     "route_to": "to {roles}", "route_channels": "by {channels}", "route_working": "in working hours only",
     "route_hold_for": "after it has lasted {n} min", "route_remind": "reminder every {n} min, at most {most}", "route_step": "after {n} min to {roles}",
     "route_until_acknowledged": "until acknowledged", "route_until_answered": "until answered",
-    "role_is": "{role}: {people}", "not_he": "not {person} ({words})", "gap_no_window": "{role}: no window", "gap_no_person": "{role}: nobody",
+    "role_is": "{role}: {people}", "not_he": "not {person} ({words})", "gap_no_window": "{role}: no window", "gap_no_person": "{role}: nobody", "unlisted": "not in this route: {roles}",
     "decided": "{what}, {why}", "severity_notice": "notice", "severity_yellow": "yellow card", "severity_red": "red card", "sends": "{at}  {what} → {who}",
     "stage_match": "choice of people", "stage_lasting": "lasting", "stage_group": "group", "stage_inhibit": "inhibit", "stage_silenced": "silence",
     "stage_hours": "hours", "stage_flood": "flood", "stage_budget": "budget", "stage_dedup": "dedup",

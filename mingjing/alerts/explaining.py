@@ -25,6 +25,9 @@ from mingjing.processes import open_database
 from mingjing.settings import load_settings
 from store import chain, reading
 
+#: Roles that a reader may miss.
+USUAL = ("handler", "superior", "leader", "inspectors")
+
 
 def planner_of(context: Context, centre: Centre) -> Planner:
     """The planner as the rule loop has it."""
@@ -79,6 +82,10 @@ def explain_lines(explained: Explained, centre: Centre, now: datetime, language:
     yield say("head_roles")
     for holders in explained.roles:
         yield f"  {say.holders(holders)}"
+
+    unlisted = [role for role in USUAL if role not in {each["role"] for each in explained.roles}]
+    if unlisted:
+        yield "  " + say("unlisted", roles=say.roles(unlisted))
 
     yield say("head_messages")
     nobody = why_nobody(explained)

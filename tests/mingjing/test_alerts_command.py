@@ -254,6 +254,16 @@ def test_explain_in_words_and_as_json(called: Callable[..., Result], one_databas
     assert called("explain", "f1", "--lang", "fr").exit_code != 0
 
 
+def test_who_is_not_in_the_route_is_said(called: Callable[..., Result], one_database: str) -> None:
+    from tests.alerts.conftest import LINKS, make_finding, save_finding
+
+    finding = make_finding(7, opened_at=NOW)
+    with psycopg.connect(one_database, autocommit=True) as connection, connection.transaction():
+        save_finding(connection, finding)
+        Planner(read_text(CENTRE), LINKS)(connection, [(finding, "opened")], NOW)
+    assert "未列入该路由：分管领导、监察员" in called("explain", "f7").stdout
+
+
 @pytest.mark.usefixtures("written")
 def test_next_of_the_centre_and_of_a_person(called: Callable[..., Result], one_database: str) -> None:
     assert called("next").stdout == ""
