@@ -137,7 +137,8 @@ def _about(connection: Connection, findings: Sequence[str], say: Speech) -> dict
 
 
 def _failed(connection: Connection, centre: Centre, say: Speech) -> list[Failed]:
-    """The newest messages that have not arrived, or of which nobody knows, and that no other channel has brought."""
+    """The newest messages of seven real days that have not arrived, or of which nobody knows, and that no other channel has
+    brought."""
     with connection.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             """
@@ -145,6 +146,8 @@ def _failed(connection: Connection, centre: Centre, say: Speech) -> list[Failed]
                    o.last_error, o.detail, o.finding_id, f.channel as next, f.state as next_state
             from outbox o left join outbox f on f.follows = o.message_id
             where o.centre = %s and o.state in ('dead', 'undelivered', 'unknown')
+              and (o.handed_at > now() - interval '7 days'
+                   or (o.state in ('dead', 'unknown') and o.next_try_at > now() - interval '7 days'))
               and coalesce(f.state, '') <> 'delivered'
             order by o.message_id desc limit %s
             """,
