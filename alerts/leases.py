@@ -30,7 +30,7 @@ with due as (
            case when o.template = %(correction)s then case when f.state <> 'revoked' then 'reopened' end
                 when f.state = 'revoked' then 'revoked'
                 when o.template <> all(%(again)s) then null
-                when f.state = 'closed' then 'over'
+                when f.state = 'closed' and (f.severity = 'notice' or o.params ->> 'until' is distinct from 'answered') then 'over'
                 when f.life <> 'open' and not (f.life = 'acknowledged' and o.params ->> 'until' = 'answered') then 'acknowledged'
            end as ended,
            coalesce(coalesce(f.opened_at, o.created_at) <= (

@@ -138,7 +138,12 @@ def _again(params: Mapping[str, Any], language: str) -> dict[str, str]:
     words = PHRASES[language]
     step = words["answered" if params.get("until") == "answered" else "acknowledged"]
     waited = params.get("waited")
-    why = words["unreached"] if waited is None else words["waited"].format(minutes=f"{waited:.0f}", step=step)
+    if waited is None:
+        why = words["unreached"]
+    elif waited < 120:
+        why = words["waited"].format(minutes=f"{waited:.0f}", step=step)
+    else:
+        why = words["waited_hours"].format(hours=int(waited // 60), step=step)
     return {"number": str(params.get("number", 1)), "step": step, "why": why}
 
 

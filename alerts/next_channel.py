@@ -184,7 +184,7 @@ def no_longer_true(row: dict[str, Any]) -> str | None:
     if row["severity"] == "notice" and state != "open":
         return Reason.OVER.value
     if row["template"] in AGAIN:
-        ended = over(state, row["life"], row["params"].get("until") or "acknowledged")
+        ended = over(state, row["life"], row["params"].get("until") or "acknowledged", row["severity"])
         return None if ended is None else ended.value
     acted = row["acknowledged_at"]
     # Who acknowledged before this was written did not know of it: that a finding stands after all.

@@ -18,7 +18,7 @@ class DayCount:
 
     Args:
         window: None: of no window.
-        opened: issued in the span, also those that are over. closed, revoked: in the span.
+        opened: issued in the span, also those that are over. closed, revoked: cards, in the span.
         unanswered: of any day, still to be answered. overdue: of these, those whose time to answer is over.
     """
 
@@ -33,14 +33,16 @@ class DayCount:
 
 
 _NEW = "issued_at > %(since)s and issued_at <= %(until)s"
+#: A notice ends by itself, and one that a late event took back was nobody's card.
+_CARD = "severity <> 'notice'"
 _UNANSWERED = "severity = any(%(answered)s) and life in ('open', 'acknowledged') and state <> 'revoked'"
 
 _COUNTS = f"""
 select window_id, rule, severity, opened, closed, revoked, unanswered, overdue from (
     select window_id, rule, severity,
            count(*) filter (where {_NEW}) as opened,
-           count(*) filter (where state = 'closed' and closed_at > %(since)s and closed_at <= %(until)s) as closed,
-           count(*) filter (where state = 'revoked' and revoked_at > %(since)s and revoked_at <= %(until)s) as revoked,
+           count(*) filter (where {_CARD} and state = 'closed' and closed_at > %(since)s and closed_at <= %(until)s) as closed,
+           count(*) filter (where {_CARD} and state = 'revoked' and revoked_at > %(since)s and revoked_at <= %(until)s) as revoked,
            count(*) filter (where {_UNANSWERED}) as unanswered,
            count(*) filter (where {_UNANSWERED} and issued_at < %(late)s) as overdue
     from finding where centre = %(centre)s group by window_id, rule, severity) sums

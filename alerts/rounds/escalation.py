@@ -167,7 +167,7 @@ class Escalation:
     def _look(self, connection: Connection, row: _Row, now: datetime, done: Escalated) -> list[Entry]:
         finding = finding_of(read_finding(connection, row.finding))
         route = self.route(row.route, finding)
-        if over(finding.state, row.life, route.until) is not None:
+        if over(finding.state, row.life, route.until, finding.severity) is not None:
             self._save(connection, row.finding, row.course, None)
             done.over += 1
             return []

@@ -308,7 +308,7 @@ class Judge:
             finding = _finding(row)
             route: Route = self._routes.get(row["route"]) or route_of(finding, self._centre)
             if row["why"] in _AGAIN:
-                ended = over(state, life, route.until)
+                ended = over(state, life, route.until, row["severity"])
                 if ended is not None:
                     return ended
             elif state == "closed" and row["severity"] == "notice":

@@ -103,11 +103,17 @@ class Held:
     why: Why | None = None
 
 
-def over(state: FindingState, life: LifeState, until: Literal["acknowledged", "answered"]) -> Reason | None:
-    """Why nobody is reminded any more; None while somebody is to be."""
+def over(
+    state: FindingState, life: LifeState, until: Literal["acknowledged", "answered"], severity: str
+) -> Reason | None:
+    """Why nobody is reminded any more; None while somebody is to be.
+
+    Who came back to his window has acted; the answer to a card is owed all the same.
+    """
     if state == "revoked" or life == "revoked":
         return Reason.REVOKED
-    if state == "closed" or life in ENDS:
+    owed = until == "answered" and severity != "notice"
+    if (state == "closed" and not owed) or life in ENDS:
         return Reason.OVER
     waited_for = ("open",) if until == "acknowledged" else ("open", "acknowledged")
     return None if life in waited_for else Reason.ACKNOWLEDGED
@@ -288,7 +294,7 @@ def next_sends(
         count: moments that are looked ahead; at one moment several people may be told.
         first_channel: which channel of a person is tried first.
     """
-    stopped = over(finding.state, life, route.until)
+    stopped = over(finding.state, life, route.until, finding.severity)
     streams: list[Iterator[Planned]] = [
         iter(sorted((_waiting(each, now) for each in held), key=lambda each: each.at)),
     ]

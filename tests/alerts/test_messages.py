@@ -192,11 +192,17 @@ def test_an_escalation_says_how_long_nobody_has_acted_or_that_nobody_was_reached
         "【明镜】黄牌升级：A07 不动产登记窗口，办件LY-0001超承诺时限（时限11月20日17:00），已逾30分钟未确认，升级至您。"
     )
     assert "通知未能送达责任人，升级至您" in words("finding.escalated", waited=None)
+    assert "已逾15小时未确认，升级至您" in words("finding.escalated", waited=950)
     assert "no answer for 45 minutes" in words("finding.escalated", "en", waited=45, until="answered")
 
 
 def test_a_message_about_the_system_itself() -> None:
-    params = {"centre_name": "示例中心", "written_at": "2026-11-20T17:30:00+08:00", "channel": "sms", "note": None}
+    params = {
+        "centre_name": "示例中心",
+        "written_at": "2026-11-20T17:30:00+08:00",
+        "channel": "sms",
+        "note": None,
+    }
     values = message_values("system.test", params, "zh-CN", link=None, now=NOW)
     assert "note" not in values
     text = render_text("system.test", values, "zh-CN")

@@ -72,10 +72,13 @@ def test_each_leader_hears_of_his_own_windows(board: Board) -> None:
     issued(board, 6, 3, state="revoked", revoked_at=NOW - timedelta(hours=2))
     assert turn(board) == 2
     assert texts(board)["p3"] == (
-        "【明镜】示例中心监察日报：11月19日17:30至11月20日17:30新增红牌1、黄牌2，结束1，撤销1；待反馈3，其中逾期1。"
+        "【明镜】示例中心监察日报：11月19日17:30至11月20日17:30新增红牌1、黄牌2；黄红牌结束1、撤销1；待反馈3，其中逾期1。"
         "重点：A07 不动产登记超法定时限；A07 不动产登记超承诺时限。详见http://wall.example/desk"
     )
-    assert "新增黄牌1，结束0，撤销0；待反馈1，其中逾期0。重点：A08 公积金超承诺时限。" in texts(board)["p1"]
+    assert (
+        "新增黄牌1；黄红牌结束0、撤销0；待反馈1，其中逾期0。重点：A08 公积金超承诺时限。"
+        in texts(board)["p1"]
+    )
 
 
 def test_it_is_made_once_also_by_a_loop_that_starts_again(board: Board) -> None:
@@ -99,7 +102,7 @@ def test_nothing_to_tell_is_no_message_but_a_decision(board: Board) -> None:
 def test_who_wants_to_hear_that_nothing_has_happened_does(board: Board) -> None:
     board.centre = make_centre(digest=DIGEST | {"also_empty": True})
     assert turn(board) == 2
-    assert "新增无，结束0，撤销0；待反馈0，其中逾期0。" in texts(board)["p3"]
+    assert "新增无；黄红牌结束0、撤销0；待反馈0，其中逾期0。" in texts(board)["p3"]
 
 
 def test_not_before_its_moment_and_on_working_days_only(board: Board) -> None:
@@ -188,7 +191,7 @@ def test_of_some_rules_only(board: Board) -> None:
     issued(board, 1, 2)
     issued(board, 2, 2, rule="absence.yellow")
     assert turn(board) == 1
-    assert "新增黄牌1，" in texts(board)["p3"]
+    assert "新增黄牌1；" in texts(board)["p3"]
     assert "超承诺时限" not in texts(board)["p3"]
 
 
@@ -197,7 +200,7 @@ def test_who_answers_for_the_whole_centre_hears_of_what_has_no_window_too(board:
     issued(board, 1, 2, window=None, rule="source.silent", severity="notice")
     issued(board, 2, 2)
     assert turn(board) == 2
-    assert all("新增黄牌1、预警1，" in text for text in texts(board).values())
+    assert all("新增黄牌1、预警1；" in text for text in texts(board).values())
 
 
 def test_without_an_address_the_reason_stands_there(board: Board) -> None:

@@ -88,12 +88,14 @@ def test_without_reminders_or_steps_nothing_is_to_come() -> None:
         ("open", "answered", "answered", Reason.ACKNOWLEDGED),
         ("open", "appealed", "answered", Reason.ACKNOWLEDGED),
         ("closed", "open", "acknowledged", Reason.OVER),
+        ("closed", "acknowledged", "answered", None),
+        ("closed", "answered", "answered", Reason.ACKNOWLEDGED),
         ("revoked", "open", "acknowledged", Reason.REVOKED),
         ("open", "closed", "acknowledged", Reason.OVER),
     ],
 )
 def test_what_ends_it(state: Any, life: Any, until: Any, reason: Reason | None) -> None:
-    assert over(state, life, until) is reason
+    assert over(state, life, until, "yellow") is reason
     route = route_of(remind_every=10, until=until)
     found = sends(route, finding=make_finding(state=state), life=life)
     assert (found == []) is (reason is not None)

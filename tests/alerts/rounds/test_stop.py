@@ -32,6 +32,7 @@ ENDS: list[tuple[str, dict[str, Any], str | None]] = [
     ("acknowledged", {"life": "acknowledged"}, "acknowledged"),
     ("answered", {"life": "answered"}, "acknowledged"),
     ("acknowledged", {"state": "closed"}, "over"),
+    ("answered", {"state": "closed"}, None),  # the answer is owed all the same
     ("acknowledged", {"state": "revoked"}, "revoked"),
     ("answered", {"life": "acknowledged"}, None),
     ("acknowledged", {}, None),
