@@ -182,7 +182,8 @@ def _not_told(connection: Connection, findings: Sequence[Finding]) -> Iterator[R
     by_id = {finding.finding_id: finding for finding in findings}
     rows = connection.execute(
         "select finding_id, person, coalesce(reason, last_error, state) from outbox where finding_id = any(%s)"
-        " and state in ('skipped', 'dead') order by message_id limit 50",
+        " and state in ('skipped', 'dead') and not exists (select 1 from outbox o where o.finding_id = outbox.finding_id"
+        "   and o.person = outbox.person and o.state not in ('skipped', 'dead')) order by message_id limit 50",
         [list(by_id)],
     )
     for identity, person, reason in rows:

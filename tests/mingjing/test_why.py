@@ -225,6 +225,13 @@ def test_out_of_a_running_system(database: str) -> None:
             " 'no_phone', now(), now(), now())",
             [promised.finding_id],
         )
+        for channel, state in (("sms", "dead"), ("mail", "delivered")):  # p2 was told, by the next channel
+            db.execute(
+                "insert into outbox (idempotency_key, finding_id, centre, person, phone, channel, template, state, reason,"
+                " next_try_at, give_up_at, created_at) values (%s, %s, '530502', 'p2', '1', %s, 't', %s, 'refused', now(), now(),"
+                " now())",
+                [channel, promised.finding_id, channel, state],
+            )
         today = centre.model_copy(update={"items": []})  # the limits were taken out of the file since
         (found,) = ask_store(db, _only(today), "K1", NOW, by="p9")
         codes = {reason.code for reason in found.more}
@@ -234,6 +241,7 @@ def test_out_of_a_running_system(database: str) -> None:
         )
         said = "\n".join(Speaker("en", found.centre).why_not(found.answer, found.more))
         assert "no message went to p1: no_phone" in said
+        assert "p2" not in said
         assert "revoked at 2026-11-26 09:00:00: 后到 / late" in said
         (looked,) = list(chain.read(db, "530502"))
         assert looked.kind == "evidence.looked"
