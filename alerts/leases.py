@@ -33,7 +33,8 @@ with due as (
                 when f.state = 'closed' and (f.severity = 'notice' or o.params ->> 'until' is distinct from 'answered') then 'over'
                 when f.life <> 'open' and not (f.life = 'acknowledged' and o.params ->> 'until' = 'answered') then 'acknowledged'
            end as ended,
-           coalesce(coalesce(f.opened_at, o.created_at) <= (
+           coalesce(coalesce(f.opened_at, (select min(e.created_at) from outbox e where e.digest_id = o.message_id),
+                             o.created_at) <= (
                select max(real_at) from heartbeat where role = %(restored)s), false) as before_restore
     from outbox o left join finding f on f.finding_id = o.finding_id
     where o.state in ('ready', 'leased') and o.next_try_at <= now() and o.give_up_at > now()

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from alerts import outbox, receipts, silences
+from alerts import leases, outbox, receipts, silences
 from alerts.acknowledge import acknowledge
 from alerts.hooks.base import Handed, Receipt, Reply
 from alerts.next_channel import NextChannel
@@ -281,3 +281,21 @@ def test_the_next_channel_does_not_ring_at_night(board: Board) -> None:
     with board.connection.transaction():
         Release(board.centre)(board.connection, board.now)
     assert board.rows("state", "follows is not null") == ["ready", "ready"]
+
+
+# -- after a restore
+
+
+def test_a_digest_made_again_after_a_restore_is_asked_for_before_it_is_sent(board: Board) -> None:
+    """What waited when the backup was made may have been told, in a digest of the same key, before it was needed."""
+    for number in (1, 2):
+        board.held(board.finding(number))
+    board.connection.execute(
+        "insert into heartbeat (role, instance, at, real_at) values ('restore', '', %s, %s)",
+        (board.now, board.now + timedelta(seconds=30)),
+    )
+    board.clock.advance(60)
+    with board.connection.transaction():
+        Release(board.centre)(board.connection, board.now)
+    leased = leases.lease(board.connection, channel="http", limit=9, by="me", seconds=30)
+    assert [(message.template, message.in_doubt) for message in leased] == [("digest.group", True)]
