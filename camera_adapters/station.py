@@ -27,6 +27,8 @@ TOGETHER = 0.02
 """Part of its period by which a look may come early."""
 CLOCK_NEWS = 5.0
 """Seconds by which a camera's clock has to have moved to be spoken of again; HTTP and ONVIF tell whole seconds."""
+#: Periods after which a look has come, on a busy machine too.
+LATE = 1.25
 _PASSING_REASONS = frozenset({"few_looks", "low_score", "passing", "restart"})
 """Ways of not being sure that take turns within seconds; changes among them are not worth a message."""
 
@@ -173,8 +175,8 @@ class Station:
             return (yield from self._watcher.looking(frame.picture(t)))
         link = self._link()
         age = t - self._newest if self._newest is not None else float("inf")
-        # Posts are unknown when the picture is too old, not a look later.
-        too_old = age > self._fresh - (self._period if self._period <= self._fresh / 4 else 0.0)
+        # Posts are unknown when the picture is too old, not a look later, nor when that look is late.
+        too_old = age > self._fresh - (LATE * self._period if self._period <= self._fresh / 4 else 0.0)
         if not link.up:
             reason = link.reason or "restart"
             return self._watcher.lapse(t, reason) if too_old else self._watcher.miss(t, reason)

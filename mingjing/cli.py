@@ -44,7 +44,8 @@ COMMANDS: dict[str, Command] = {
         "mingjing.messages:app", "短信 · What became of messages: counts, dead, retry, hold, release"
     ),
     "alerts": Command(
-        "mingjing.alerts.command:app", "通知 · Whether messages arrive, and why they were sent or not: test, explain, next, channels"
+        "mingjing.alerts.command:app",
+        "通知 · Whether messages arrive, and why they were sent or not: test, explain, next, channels",
     ),
     "silences": Command(
         "mingjing.silences:app", "静默 · Messages of some findings wait for a while: list, add, end"
