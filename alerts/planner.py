@@ -201,11 +201,23 @@ class Planner:
         """What a finding that has ended spoke for, and now has to be told by itself."""
         freed = freed_by(connection, self.centre, ended)
         ids = sorted({each.finding_id for findings in freed.values() for each in findings})
-        earlier = outbox.told_recipients(connection, ids, waiting=True) if ids else {}
+        if not ids:
+            return
+        earlier = outbox.told_recipients(connection, ids, waiting=True)
+        # Also whom steps of the escalation were to tell meanwhile.
+        steps = dict(
+            connection.execute(
+                "select finding_id, max(level) from outbox where finding_id = any(%s) and why = %s group by 1",
+                [ids, Why.ESCALATION.value],
+            ).fetchall()
+        )
         for inhibitor, findings in freed.items():
             for each in findings:
                 told = earlier.get(each.finding_id, ())
-                yield News(each, Why.OPENED, f"opened:after:{inhibitor}", earlier=told)
+                route = route_of(each, self.centre)
+                done = route.escalate[: steps.get(each.finding_id, 0)]
+                to = tuple(dict.fromkeys((*route.to, *(role for step in done for role in step.to))))
+                yield News(each, Why.OPENED, f"opened:after:{inhibitor}", to=to, earlier=told)
 
     def _write(self, connection: Connection, news: Sequence[News], now: datetime) -> int:
         if not news:

@@ -220,6 +220,29 @@ def test_whoever_heard_of_a_correction_hears_that_the_finding_stands_after_all(b
     assert board.rows("person", "state = 'ready'") == ["p1", "p3"]
 
 
+def test_a_step_that_a_worse_finding_spoke_for_is_made_up_for_when_that_one_ends(board: Board) -> None:
+    planner, escalation = set_up(
+        board, routes=[ROUTE | {"match": {"rule": ["time_limit.promised"]}, "id": "promised"}]
+    )
+    mild = make_finding(opened_at=board.now)
+    change(board, planner, mild, "opened")
+    worse = make_finding(2, rule="time_limit.legal", severity="red", case=mild.case, opened_at=board.now)
+    board.clock.advance(10 * 60)
+    change(board, planner, worse, "opened")
+    board.clock.advance(20 * 60)
+    with board.connection.transaction():
+        escalation(board.connection, board.now)
+    assert board.rows("person, state, reason", "why = 'escalation'") == [("p3", "skipped", "inhibited")]
+    board.clock.advance(60)
+    ended = make_finding(
+        2, rule="time_limit.legal", severity="red", case=mild.case, state="closed", closed_at=board.now
+    )
+    change(board, planner, ended, "closed")
+    assert board.rows("person, state", "finding_id = 'f1' and idempotency_key like '%:after:%'") == [
+        ("p1", "skipped"), ("p3", "ready"),
+    ]  # fmt: skip
+
+
 # -- replies
 
 
