@@ -284,7 +284,7 @@ def test_red_cards_to_handler_and_superior_are_never_gathered_but_count() -> Non
 @pytest.mark.parametrize(("minutes", "flooded"), [(9, True), (11, False)])
 def test_messages_of_the_last_minutes_count(minutes: int, flooded: bool) -> None:
     leaving = [Leaving("p1", "1", NOW - minutes * MINUTE, 3), Leaving("p2", "2", NOW, 3)]
-    (decided,) = after(Flood(THREE, leaving), [make_draft()])
+    (decided,) = after(Flood(THREE, leaving), [make_draft(role="superior")])
     assert decided.reason is (Reason.FLOOD if flooded else None)
 
 
