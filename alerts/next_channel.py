@@ -45,6 +45,10 @@ select %(key)s, finding_id, centre, person, %(address)s, %(channel)s, template, 
 from outbox where message_id = %(id)s
 on conflict do nothing
 """
+_REST = """
+update outbox set state = 'held', reason = 'quiet_hours', held_until = %(until)s
+where message_id = %(id)s and state = 'ready' and coalesce(last_error not like %(unclear)s, true)
+"""
 # What waits for its first moment (a correction) is not moved before it; what waits for its next try is.
 _LEAVE = """
 with going as (
@@ -113,6 +117,24 @@ class NextChannel:
         metrics.NEXT_CHANNEL.labels(channel).inc()
         notify(connection)
         return str(channel)
+
+    def rest(self, connection: Connection, message_id: int, at: datetime) -> datetime | None:
+        """Lets a message that is to be tried again wait where it must not leave then; what may have arrived is left alone, for it
+        has to be asked for.
+
+        Args:
+            at: its next try, on the system's clock.
+
+        Returns:
+            Until when it waits; None: it does not.
+        """
+        with connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(_ENDED, (message_id,)).fetchone()
+        until = None if row is None else self._waits_until(row, at)
+        if until is None:
+            return None
+        cursor = connection.execute(_REST, {"id": message_id, "until": until, "unclear": UNCLEAR + "%"})
+        return until if cursor.rowcount else None
 
     def _waits_until(self, row: dict[str, Any], now: datetime) -> datetime | None:
         """Until when the next channel waits, if it does; then it is let go as everything that waits, if it is still true."""

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from alerts import channel_state, metrics, outbox, receipts
 from alerts.channel_health import ChannelHealth
@@ -307,9 +308,17 @@ class Sender:
             pause,
             extra=about(message, outcome="later"),
         )
-        return outbox.try_later(
-            connection, message, error=words, seconds=pause, at=self._clock.now(), follow=self.follow
-        )
+        now = self._clock.now()
+        with connection.transaction():
+            held = outbox.try_later(
+                connection, message, error=words, seconds=pause, at=now, follow=self.follow
+            )
+            again = now + timedelta(seconds=pause * self._clock.speed)
+            if held and (until := self.follow.rest(connection, message.message_id, again)) is not None:
+                log.info(
+                    "message %s waits until %s: quiet hours", message.message_id, until, extra=about(message)
+                )
+        return held
 
     def _refuse_channel(
         self, connection: Connection, channel: _Channel, message: Leased, words: str, *, off: bool

@@ -19,6 +19,7 @@ from alerts.channel_state import switch_off, switch_on
 from alerts.links import AckLinks
 from alerts.planner import Planner
 from alerts.receipt_rounds import ReceiptRounds
+from alerts.rounds.quiet import allowed_in
 from alerts.rounds.turn import Rounds
 from alerts.self_watch import EVERY, SelfWatch
 from alerts.sender import Sender, SenderSettings
@@ -147,6 +148,7 @@ class FakeRun:
             settings=SenderSettings(jitter=0.0),
             rng=random.Random(1),
             monotonic=self.clock.monotonic,
+            allowed=allowed_in({self._code: self.centre}),
         )
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -148,7 +149,7 @@ def holds(run: FakeRun) -> None:
     """What is true whatever happened."""
     rows = run.connection.execute(
         "select o.message_id, o.idempotency_key, o.finding_id, o.person, o.channel, o.template, o.state, o.reason, o.why,"
-        " o.digest_id, o.created_at, f.state, f.severity from outbox o left join finding f using (finding_id)"
+        " o.digest_id, o.created_at, f.state, o.params -> 'roles', o.gather, f.severity from outbox o left join finding f using (finding_id)"
         " where o.centre = %s order by o.message_id",
         [run.centre.centre.id],
     ).fetchall()
@@ -176,6 +177,34 @@ def holds(run: FakeRun) -> None:
         row = keys[each.key]
         if row[8] in ("reminder", "escalation") and row[2] in acted and each.at > acted[row[2]]:
             problems.append(f"reminded after the answer: {row} at {each.at}")
+
+    # 3b. Reminders keep their distance and their number.
+    routes = {route.id: route for route in run.centre.messages.routes}
+    reminded: dict[tuple[str, str], list[datetime]] = {}
+    for row in rows:
+        if row[8] == "reminder":
+            reminded.setdefault((row[2], row[3]), []).append(row[10])
+    for (finding, person), moments in reminded.items():
+        route = routes["cards"]
+        least = timedelta(minutes=route.remind_every or 0)
+        if len(moments) > route.most_reminders:
+            problems.append(f"{person} was reminded of {finding} {len(moments)} times")
+        if any(later - sooner < least for sooner, later in pairwise(moments)):
+            problems.append(f"{person} was reminded of {finding} too soon: {moments}")
+
+    # 3c. A card to who has to answer it is never one of many.
+    for row in rows:
+        handler = row[5] in ("finding.yellow", "finding.red") and "handler" in (row[12] or [])
+        if handler and row[6] == "gathered" and row[13] != "budget":
+            problems.append(f"a handler's card was gathered: {row}")
+
+    # 3d. In quiet hours nobody is rung for less than a red card.
+    quiet = run.centre.messages.quiet
+    for each in run.heard:
+        row = keys[each.key]
+        local = each.at.astimezone(run.centre.zone)
+        if quiet is not None and row[14] in ("notice", "yellow") and not 8 <= local.hour < 18:
+            problems.append(f"rung at {local:%H:%M:%S}: {row}")
 
     # 4. Who was told of a card that was revoked was told that it is.
     told: dict[tuple[str, str], tuple[datetime, str]] = {}
@@ -221,7 +250,7 @@ def _could_hear(run: FakeRun, rows: list[Any], finding: str, person: str) -> boo
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("seed", range(1, 7))
+@pytest.mark.parametrize("seed", range(1, 5))
 def test_whatever_happens_this_holds(scenario_database: str, seed: int) -> None:
     """Nothing twice, nothing left over, nothing without a reason, no reminder after the answer, every correction told."""
     script = random_script(seed)

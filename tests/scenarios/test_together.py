@@ -12,6 +12,7 @@ from tests.scenarios.steps import (
     answer,
     centre_file,
     delivered,
+    down,
     event,
     gateway,
     kill_sender,
@@ -548,3 +549,19 @@ def test_a_finding_that_has_to_last_is_reminded_of_from_when_it_was_told(s: Scri
     s.expect("11:00", sms(to="张三", why="reminder"), within="30s")
     s.at("11:10", present("A07"))
     s.expect_none("11:01", "12:00", sms())
+
+
+@scenario(
+    day="2026-03-03",
+    messages={
+        "quiet": {"hours": ["21:00-07:00"]},
+        "routes": [{"id": "cards", "match": YELLOW, "to": ["handler"]}],
+    },
+)
+def test_a_gateway_that_comes_back_at_night_rings_nobody(s: Script) -> None:
+    """Found in the evening, the gateway down until eleven: what is tried again in the quiet hours waits for the morning."""
+    overdue(s, "C1", "03-20 17:00", promised_deadline="20:50")
+    s.at("20:49", gateway("sms", down))
+    s.at("23:00", gateway("sms", delivered))
+    s.expect_none("20:50", "03-04 06:59", sms())
+    s.expect("03-04 07:00", sms(to="张三", contains="C1"), within="31min")
