@@ -46,7 +46,7 @@ with due as (
           and e.state = 'leased' and e.leased_until > clock_timestamp() and e.message_id < o.message_id))
       and not (o.template = %(correction)s and exists (
           select 1 from outbox e join outbox d on d.message_id = e.digest_id
-          where e.finding_id = o.finding_id and e.person = o.person and e.state = 'gathered' and d.state in ('ready', 'leased')
+          where e.finding_id = o.finding_id and e.person = o.person and e.state = 'gathered' and d.state in ('held', 'ready', 'leased')
           and d.message_id < o.message_id))
     order by o.next_try_at, o.message_id limit %(limit)s for update of o skip locked)
 update outbox o

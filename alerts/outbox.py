@@ -143,7 +143,7 @@ def told_recipients(
               and (o.state = any(%(gone)s) or o.last_error like %(unclear)s
                    or (o.state in ('ready', 'held') and (%(waiting)s or o.template = %(correction)s))
                    or (o.state = 'gathered' and d.template <> %(daily)s
-                       and (d.state = any(%(gone)s) or d.state = 'ready' or d.last_error like %(unclear)s)))
+                       and (d.state = any(%(gone)s) or d.state in ('ready', 'held') or d.last_error like %(unclear)s)))
             order by o.finding_id, o.person, o.message_id desc) newest
         where template <> %(correction)s order by message_id
         """,

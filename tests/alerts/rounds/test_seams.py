@@ -105,6 +105,23 @@ def test_a_correction_does_not_overtake_the_digest_it_corrects(desk: Desk) -> No
     assert [message.template for message in sms.taken] == ["digest.group", "finding.correction"]
 
 
+@pytest.mark.parametrize("state", ["ready", "held", "leased", "sent"])
+def test_what_a_digest_that_is_still_to_leave_tells_is_taken_back(desk: Desk, state: str) -> None:
+    """One that waits for the morning, by its next channel, leaves all the same."""
+    digest = put(
+        desk, "digest.group:p2:1", finding=None, template="digest.group", ack=False, fallback=[], state=state
+    )
+    if state == "leased":
+        desk.connection.execute("update outbox set leased_until = clock_timestamp() + interval '1 min'")
+    card = put(desk, state="gathered", fallback=[])
+    desk.connection.execute("update outbox set digest_id = %s where message_id = %s", (digest, card))
+    assert "f1" in outbox.told_recipients(desk.connection, ["f1"])
+    put(desk, "f1:p2:revoked@1", template="finding.correction", ack=False)
+    desk.connection.execute("update finding set state = 'revoked'")
+    taken = leases.lease(desk.connection, channel="sms", limit=9, by="me", seconds=30)
+    assert ("finding.correction" in [message.template for message in taken]) is (state == "sent")
+
+
 def test_the_key_of_a_digest_is_never_used_again_after_a_restore(board: Board) -> None:
     """Numbers of rows begin again where the backup was made; a gateway would take another digest of the same key for the same."""
     keys = []
