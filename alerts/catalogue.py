@@ -81,6 +81,7 @@ class RuleWords:
 
 _ZH = {
     "time_limit.notice": RuleWords("即将超承诺时限", "请{who}在此之前办结"),
+    "time_limit.warning": RuleWords("临近承诺时限", "请{who}抓紧办理"),
     "time_limit.promised": RuleWords("超承诺时限", "请{who}立即办理"),
     "time_limit.legal": RuleWords("超法定时限", "请{who}立即办理并说明"),
     "acceptance.overdue": RuleWords("逾期未作受理决定", "请{who}立即决定是否受理"),
@@ -110,6 +111,7 @@ _ZH = {
 }
 _EN = {
     "time_limit.notice": RuleWords("promised limit is near", "{who}: close it before then"),
+    "time_limit.warning": RuleWords("promised limit comes nearer", "{who}: close it before then"),
     "time_limit.promised": RuleWords("past the promised limit", "{who}: handle now"),
     "time_limit.legal": RuleWords("past the legal limit", "{who}: handle now and explain"),
     "acceptance.overdue": RuleWords("acceptance not decided in time", "{who}: accept or refuse now"),

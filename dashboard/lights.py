@@ -120,7 +120,7 @@ def finding_text(
     if family == "absence":
         text = words("finding_absence", span=words.span(now - empty_since(finding, window)))
         text += words("citizens_wait") if window is not None and window.waiting else ""
-    elif family == "time_limit.notice":
+    elif family in ("time_limit.notice", "time_limit.warning"):
         left = (finding.due_at or now) - now
         key = "finding_time_limit.notice" if left > timedelta(0) else "finding_time_limit.notice_passed"
         text = words(key, case=case, span=words.span(left))

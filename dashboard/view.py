@@ -127,7 +127,7 @@ def act_by(
     """By when: before the next, worse thing happens; where the promise is already broken, at once."""
     limit: datetime | None = None
     family = rule_family(finding.rule)
-    if family == "time_limit.notice":
+    if family in ("time_limit.notice", "time_limit.warning"):
         limit = finding.due_at
     elif family == "absence" and finding.severity != "red":
         absence = centre.rules.absence

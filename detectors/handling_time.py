@@ -15,6 +15,7 @@ from detectors.lower_review import judge_lower_review
 from detectors.parallel import describe_parallel, judge_parallel
 from detectors.pre_acceptance import judge_pre_acceptance
 from detectors.suspension import Suspension
+from detectors.time_limit import judge_warnings
 from detectors.verdict import Claim
 from domain.cases import Case
 from domain.centre import Centre
@@ -35,6 +36,8 @@ def judge_handling_time(
     if settings.pre_acceptance is not None:
         claims += judge_pre_acceptance(case, centre, settings.pre_acceptance)
     if start is not None and course is not None:
+        stop = case.stop.at if case.stop is not None else None
+        claims += judge_warnings(course, start.step.at, stop, suspensions, centre)
         claims += judge_parallel(case, start, course, suspensions, centre)
         claims += judge_lower_review(case, start, course, suspensions, centre, settings)
         claims += judge_extension_limits(case, start, course, centre, settings)

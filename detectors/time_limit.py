@@ -1,21 +1,24 @@
-"""``time_limit.notice``, ``time_limit.promised`` and ``time_limit.legal``: the case as a whole (art. 42, 43)."""
+"""``time_limit.notice`` (and ``time_limit.warning`` before it), ``time_limit.promised`` and ``time_limit.legal``: the case as a whole (art. 42, 43)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from detectors.acceptance import Start
 from detectors.course import Course, State, explain_deadline
-from detectors.limits import Clock, Due, countable_before
+from detectors.limits import Clock, Due, countable_before, counted_days
 from detectors.suspension import Suspension
 from detectors.verdict import TICK, Claim, overdue
 from domain.cases import Case
 from domain.centre import Centre
+from domain.rules.time import Warn
 from domain.working_time import Calendar
 
-NOTICE, PROMISED, LEGAL = "time_limit.notice", "time_limit.promised", "time_limit.legal"
+NOTICE, WARNING = "time_limit.notice", "time_limit.warning"
+PROMISED, LEGAL = "time_limit.promised", "time_limit.legal"
 ARTICLE = "行政许可法 art. 42, 43; 优化营商环境条例 art. 36"
 
 
@@ -61,7 +64,27 @@ def judge_time_limits(
             PROMISED, "yellow", promised.moment, stop,
             not_before=begin, provisional=promised.provisional, explain=partial(explain, promised),
         )  # fmt: skip
-    return claims + _notices(course, begin, stop, suspensions, centre)
+    days = centre.rules.time_limit.notice_before
+    return claims + _notices(course, begin, stop, suspensions, centre, lambda _: days, NOTICE)
+
+
+def judge_warnings(
+    course: Course,
+    begin: datetime,
+    stop: datetime | None,
+    suspensions: tuple[Suspension, ...],
+    centre: Centre,
+) -> list[Claim]:
+    """Notices before the notice, as many as the centre wants: so many countable days ahead, or when a share of the days is used."""
+    warnings = centre.rules.time.warnings if centre.rules.time is not None else []
+    claims: list[Claim] = []
+    for warning in warnings:
+
+        def ahead(due: Due, warning: Warn = warning) -> int:
+            return warning.days_left(len(counted_days(due, centre.working_time)))
+
+        claims += _notices(course, begin, stop, suspensions, centre, ahead, WARNING, warning.name)
+    return claims
 
 
 def _notices(
@@ -70,9 +93,16 @@ def _notices(
     stop: datetime | None,
     suspensions: tuple[Suspension, ...],
     centre: Centre,
+    ahead: Callable[[Due], int],
+    rule: str,
+    instance: str = "",
 ) -> list[Claim]:
-    """One notice for each promised due day that stood long enough for its notice to open."""
-    calendar, days = centre.working_time, centre.rules.time_limit.notice_before
+    """One notice for each promised due day that stood long enough for its notice to open.
+
+    Args:
+        ahead: countable days before the due day at whose opening it opens. A warning that would not come before the notice is none.
+    """
+    calendar, least = centre.working_time, centre.rules.time_limit.notice_before
     claims: list[Claim] = []
     stretches = _stretches(course)
     for i, stretch in enumerate(stretches):
@@ -81,16 +111,22 @@ def _notices(
             until = stretch[j + 1][0].at if j + 1 < len(stretch) else end
             if due is None:
                 break
+            days = ahead(due)
+            if rule != NOTICE and days <= least:
+                break
             # A suspension may leave the due day and yet take a day before it: then the notice is due earlier.
             day = countable_before(due, days, calendar)
+            if day is None and rule != NOTICE:
+                break  # so early that it would say no more than the acceptance
             opened = max(begin, state.at) if day is None else max(begin, state.at, calendar.opening(day))
             if opened >= due.moment or (until is not None and opened >= until):
                 continue
             by_yellow = end is None or end > due.moment
             claims.append(
                 Claim(
-                    NOTICE,
+                    rule,
                     "notice",
+                    instance=instance,
                     opened_at=opened,
                     seen_from=opened,
                     due_at=due.moment,

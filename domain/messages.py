@@ -210,11 +210,15 @@ class Inhibition(Model):
 INHIBITIONS = (
     Inhibition(
         source=Match(rule=["time_limit.legal"]),
-        target=Match(rule=["time_limit.promised", "time_limit.notice", "stage.overdue"]),
+        target=Match(
+            rule=["time_limit.promised", "time_limit.notice", "time_limit.warning", "stage.overdue"]
+        ),
         equal=["case"],
     ),
     Inhibition(
-        source=Match(rule=["time_limit.promised"]), target=Match(rule=["time_limit.notice"]), equal=["case"]
+        source=Match(rule=["time_limit.promised"]),
+        target=Match(rule=["time_limit.notice", "time_limit.warning"]),
+        equal=["case"],
     ),
     Inhibition(
         source=Match(rule=["absence.red"]),

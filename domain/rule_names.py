@@ -13,6 +13,7 @@ Language = Literal["zh", "en"]
 NAMES: dict[str, tuple[str, str]] = {
     # always on
     "time_limit.notice": ("承诺时限预警", "promised limit is near"),
+    "time_limit.warning": ("承诺时限提前预警", "promised limit comes nearer"),
     "time_limit.promised": ("超承诺时限", "past the promised limit"),
     "time_limit.legal": ("超法定时限", "past the legal limit"),
     "acceptance.overdue": ("超期未受理", "acceptance not decided in time"),

@@ -56,6 +56,29 @@ class ExtensionLimits(Model):
     told: bool = False
 
 
+class Warn(Model):
+    """A warning before the notice: ``days`` countable days before the promised due day, or when ``share`` percent of them are used."""
+
+    days: Days | None = None
+    share: Annotated[StrictInt, Field(ge=1, le=99)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.days is None) == (self.share is None):
+            raise ValueError("days: a warning has either days or share")
+        return self
+
+    @property
+    def name(self) -> str:
+        return f"{self.share}%" if self.share is not None else f"{self.days}d"
+
+    def days_left(self, counted: int) -> int:
+        """Countable days before the due day, of a limit of ``counted``; the share that is used is rounded up to whole days."""
+        if self.share is not None:
+            return counted + (-counted * self.share) // 100
+        return self.days or 0
+
+
 class TimeSettings(FamilySettings):
     """The family. ``lower_review``: days of the lower agency's first review (L1 art. 43). ``licence``: working days from
     closing to the electronic licence (电子证照; Hunan 2018, P1: 3). ``immediate``: immediate cases (即办件) end the same
@@ -67,6 +90,8 @@ class TimeSettings(FamilySettings):
     lower_review: Days | None = 20
     licence: Days | None = 3
     immediate: bool = True
+    #: Earlier warnings than ``time_limit.notice``, as many as wanted.
+    warnings: list[Warn] = added([], max_length=9)
 
 
 # ---- what an item says ------------------------------------------------------------------------------------------------

@@ -402,3 +402,54 @@ def test_every_explanation_is_json_and_names_its_source():
         json.dumps(finding.explain)
         assert finding.explain["articles"]
     assert at(MONDAY) < verdict.findings[0].opened_at
+
+
+# ---- warnings before the notice ------------------------------------------------------------------------------------------
+
+WARNS = centre(rules__time={"warnings": [{"share": 50}, {"days": 5}, {"days": 2}]}, items=ITEMS)
+
+
+def warned(verdict):
+    rows = [f for f in verdict.findings if f.rule in ("time_limit.warning", "time_limit.notice")]
+    return [(f.rule, f.severity, show(f.opened_at), show(f.due_at)) for f in rows]
+
+
+def test_warnings_come_before_the_notice_by_share_and_by_days():
+    verdict = judge(event("accepted", MONDAY, item="X"), centre=WARNS, now="04-20 10:00")
+    due = "03-30 17:00"
+    assert warned(verdict) == [
+        ("time_limit.warning", "notice", "03-16 09:00", due),  # ten of twenty days are used
+        ("time_limit.warning", "notice", "03-23 09:00", due),
+        ("time_limit.notice", "notice", "03-26 09:00", due),  # and no warning that would say the same
+    ]
+    assert len({f.finding_id for f in verdict.findings}) == len(verdict.findings)
+
+
+def test_a_warning_moves_with_the_due_day_and_ends_with_the_case():
+    events = [
+        event("accepted", MONDAY, item="X"),
+        event("suspended", "03-03 10:00", item="X", ground="hearing"), event("resumed", "03-10 10:00", item="X"),
+        event("decided", "03-27 15:00", item="X", result="granted"),
+    ]  # fmt: skip
+    (half,) = [f for f in judge(*events, centre=WARNS).findings if f.rule == "time_limit.warning"]
+    assert (show(half.opened_at), show(half.due_at), show(half.closed_at)) == (
+        "03-24 09:00",
+        "04-08 17:00",
+        "03-27 15:00",
+    )
+
+
+def test_a_limit_too_short_for_a_warning_has_none():
+    short = [{"code": "S", "legal_limit": {"days": 3}}]
+    verdict = judge(
+        event("accepted", MONDAY, item="S"),
+        centre=centre(rules__time={"warnings": [{"days": 5}]}, items=short),
+    )
+    assert not [f for f in verdict.findings if f.rule == "time_limit.warning"]
+
+
+@pytest.mark.parametrize("warning", ["{}", "{days: 3, share: 50}", "{share: 100}"])
+def test_a_warning_that_is_none_is_refused(warning):
+    text = f"centre: {{id: '1'}}\nrules: {{time: {{warnings: [{warning}]}}}}\n"
+    with pytest.raises(CentreFileError, match="warnings"):
+        parse_centre(text)
