@@ -6,6 +6,7 @@ lease counts it up. When to try, how long a lease holds and when to give up are 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from psycopg.rows import dict_row
 from alerts.messages import mask_phone
 from alerts.states import AGAIN, CORRECTION, HOLD, RESTORED, UNCLEAR
 from domain.chain import Entry
+from domain.finding_life import STEPS
 from store import Connection, chain
 
 #: Sends a message whose outcome is written on by its next channel, in the same transaction; returns that channel
@@ -29,6 +31,7 @@ with due as (
            o.last_error is not null as asked,
            case when o.template = %(correction)s then case when f.state <> 'revoked' then 'reopened' end
                 when f.state = 'revoked' then 'revoked'
+                when not (%(steps)s::jsonb -> (o.params ->> 'late')) ? f.life then 'over'
                 when o.template <> all(%(again)s) then null
                 when f.state = 'closed' and (f.severity = 'notice' or o.params ->> 'until' is distinct from 'answered') then 'over'
                 when f.life <> 'open' and not (f.life = 'acknowledged' and o.params ->> 'until' = 'answered') then 'acknowledged'
@@ -66,6 +69,8 @@ returning o.message_id, o.idempotency_key, o.finding_id, o.phone, o.channel, o.t
           coalesce(extract(epoch from clock_timestamp() - o.first_try_at), 0)::float8 as tried_for
 """
 
+#: Step that may be late → states of a finding in which it is still awaited.
+_STEPS = json.dumps({step: sorted(rule.states) for step, rule in STEPS.items()})
 _HELD = "message_id = %(id)s and state = 'leased' and leased_by = %(by)s and attempts = %(attempts)s"
 
 
@@ -119,6 +124,7 @@ def lease(
     values |= {
         "correction": CORRECTION,
         "again": list(AGAIN),
+        "steps": _STEPS,
         "hold": HOLD,
         "restored": RESTORED,
         "unclear": UNCLEAR + "%",

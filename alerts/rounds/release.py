@@ -29,6 +29,7 @@ from alerts.rounds.writing import MOST_KEYS, Digest, write_digest
 from alerts.silence import Silence
 from alerts.states import CORRECTION, GIVE_UP_AFTER, notify
 from domain.centre import Centre
+from domain.finding_life import STEPS
 from domain.findings import SEVERITIES, Finding
 from domain.messages import Route
 from store import Connection
@@ -54,7 +55,7 @@ limit %(people)s
 """
 _ROWS = """
 select o.message_id, o.idempotency_key, o.finding_id, o.person, o.phone, o.channel, o.template, o.reason, o.why, o.route, o.level,
-       o.detail, o.fallback, o.held_until, o.gather, o.created_at, o.ack_token is not null as has_ack,
+       o.detail, o.fallback, o.held_until, o.gather, o.created_at, o.ack_token is not null as has_ack, o.params ->> 'late' as late,
        f.rule, f.severity, f.centre, f.opened_at, f.closed_at, f.case_id, f.item, f.window_id, f.state as finding_state, f.life,
        f.explain ->> 'staff' as staff, f.explain ->> 'source' as source
 from outbox o left join finding f on f.finding_id = o.finding_id
@@ -313,6 +314,8 @@ class Judge:
                     return ended
             elif state == "closed" and row["severity"] == "notice":
                 return Reason.OVER
+            elif row["late"] in STEPS and life not in STEPS[row["late"]].states:
+                return Reason.OVER  # what was late has been done
             elif row["reason"] == Reason.HOLD_FOR and (waits := self._lasts(row, route)) is not None:
                 return waits
         finding = _finding(row)

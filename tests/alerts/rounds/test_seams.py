@@ -179,6 +179,24 @@ def test_a_silence_ended_early_lets_go_of_what_had_to_last_first(board: Board) -
     assert board.rows("state") == ["ready"]
 
 
+@pytest.mark.parametrize(("life", "told"), [("acknowledged", True), ("answered", False)])
+@pytest.mark.parametrize("state", ["held", "ready"])
+def test_that_an_answer_is_late_is_not_said_once_it_is_given(
+    board: Board, state: str, life: str, told: bool
+) -> None:
+    finding = board.finding(1)
+    board.held(
+        finding, "p1", step="late:answer", template="finding.reminder", why="late", gather=None, minutes=0, state=state,
+        reason="quiet_hours" if state == "held" else None, give_up_at="infinity", params=Jsonb({"late": "answer"}),
+    )  # fmt: skip
+    board.set(finding, life=life)
+    with board.connection.transaction():
+        Release(board.centre)(board.connection, board.now)
+    leased = leases.lease(board.connection, channel="http", limit=9, by="me", seconds=30)
+    assert bool(leased) is told
+    assert board.rows("reason") == [None if told else "over"]
+
+
 # -- courses
 
 
