@@ -19,7 +19,7 @@ select 'k' || n, '530502', 'p', '1', case n % 2 when 0 then 'http' else 'other' 
 from generate_series(1, 6000) as n
 """
 _VALUES: dict[str, Any] = {
-    "channel": "http", "limit": 4, "unclear": "unclear: %", "hold": "hold", "again": ["finding.again"], "restored": "restore", "by": "me",
+    "channel": "http", "limit": 4, "unclear": "unclear: %", "hold": "hold", "again": ["finding.again"], "steps": leases._STEPS, "restored": "restore", "by": "me",
     "correction": "finding.correction", "span": timedelta(seconds=30), "certain": True,
     "for_good": False, "waited": timedelta(hours=1), "reason": "channel_off",
 }  # fmt: skip
