@@ -158,6 +158,8 @@ def play_all(folder: Path, told: Sequence[Told]) -> dict[str, Verdict]:
             while outages.lasts or clock.now() < end + players[0].slack:
                 for player in players:
                     _advance(player, system)
+                if clock.now() > end and not outages.lasts and all(map(_is_settled, players)):
+                    break
                 time.sleep(0.05)
             for player in players:
                 _advance(player, system, over=True)
@@ -271,6 +273,11 @@ def _api_key() -> str:
     from tests.drills.system import API_KEY
 
     return API_KEY
+
+
+def _is_settled(player: _Player) -> bool:
+    """Whether nothing is missing any more; then nobody need wait for what may come late."""
+    return len(player.true) == len(player.script.probes) and not _verdict(player).problems
 
 
 def _verdict(player: _Player) -> Verdict:
