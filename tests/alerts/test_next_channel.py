@@ -176,7 +176,13 @@ def test_a_late_delivered_is_kept_and_calls_off_what_has_not_left(desk: Desk) ->
 def test_what_is_no_longer_true_does_not_go_on(
     finding: dict[str, Any], template: str, params: dict[str, str], ack: bool, expected: str | None
 ) -> None:
-    row = {"finding_state": "open", "severity": "yellow", "life": "open", "acknowledged_at": None, "created_at": NOW} | finding
+    row = {
+        "finding_state": "open",
+        "severity": "yellow",
+        "life": "open",
+        "acknowledged_at": None,
+        "created_at": NOW,
+    } | finding
     assert no_longer_true(row | {"template": template, "params": params, "has_ack": ack}) == expected
 
 
