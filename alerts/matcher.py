@@ -32,13 +32,13 @@ def matches(match: Match, finding: Finding, centre: Centre) -> bool:
 def route_of(finding: Finding, centre: Centre) -> Route:
     """The first route that matches; where none does, one made of the list of the finding's severity (its id is None).
 
-    What supervision itself lacks, at no window (a whole site without pictures, a silent feed), nobody of those lists can mend: it
-    goes to the operators, where the centre file names any.
+    What supervision itself lacks (a camera, a whole site without pictures, a silent feed) nobody of those lists can mend: it goes
+    to the operators, where the centre file names any.
     """
     for route in centre.messages.routes:
         if matches(route.match, finding, centre):
             return route
-    if finding.window is None and centre.messages.operators and finding.rule.startswith(BLIND):
+    if centre.messages.operators and finding.rule.startswith(BLIND):
         return Route(to=["operators"])
     return centre.messages.by_severity(finding.severity)
 

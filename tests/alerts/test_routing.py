@@ -86,11 +86,12 @@ def test_without_a_window_only_the_inspectors_are_told(window: str | None) -> No
     [
         ("source.silent", None, ["p3"]),
         ("rule.stopped", None, ["p3"]),
-        ("camera.down", "A07", ["p1"]),
+        ("camera.down", "A07", ["p3"]),
         ("fee", None, []),
+        ("fee", "A07", ["p1"]),
     ],
 )
-def test_what_supervision_lacks_at_no_window_goes_to_the_operators_if_there_are_any(
+def test_what_supervision_lacks_goes_to_the_operators_if_there_are_any(
     rule: str, window: str | None, people: list[str]
 ) -> None:
     finding = make_finding(rule=rule, severity="notice", window=window)

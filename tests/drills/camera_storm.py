@@ -23,7 +23,7 @@ UP, DOWN, UNTRIED = Link(True), Link(False, "unreachable"), Link(False)
 TURN, SUMMARY = 5, 15
 #: Seconds after which everything that is due is done at the latest.
 LOOK = 20
-#: Whoever looks after cameras hears of all of them; what is of no window goes to the operators in any case.
+#: Whoever looks after cameras hears of all of them.
 TECHNICAL: Final = {"id": "technical", "match": {"rule": ["source.*", "camera.*"]}, "to": ["operators"]}
 
 
