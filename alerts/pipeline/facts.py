@@ -118,7 +118,7 @@ def _about(centre: Centre, rules: Iterable[Inhibition], findings: Sequence[Findi
 def _leaving(
     connection: Connection, centre: Centre, drafts: Sequence[Draft], now: datetime
 ) -> tuple[Leaving, ...]:
-    """What flood and budget count: of a person, and of a number, whoever has it."""
+    """What flood and budget count: of a person of this centre, and of a number, whoever has it and whichever centre rang it."""
     settings = centre.messages
     if settings.flood is None and settings.budget is None:
         return ()
@@ -132,15 +132,16 @@ def _leaving(
     phones |= {each.phone for each in centre.people if each.phone and number_of(each.phone) in numbers}
     rows = connection.execute(
         """
-        select person, phone, date_trunc('minute', greatest(created_at, held_until)) as at,
-               case when state = 'held' then gather end as gather, count(*)
+        select case when centre = %(centre)s then person else '' end, phone, date_trunc('minute', greatest(created_at, held_until)) as at,
+               case when state = 'held' then case when centre = %(centre)s then '' else centre || '/' end || gather end as gather,
+               count(*)
         from (
-            select person, phone, created_at, held_until, state, gather from outbox
-            where centre = %(centre)s and phone = any(%(phones)s) and state not in ('skipped', 'gathered')
+            select centre, person, phone, created_at, held_until, state, gather from outbox
+            where phone = any(%(phones)s) and state not in ('skipped', 'gathered')
               and created_at >= %(since)s
             union all
-            select person, phone, created_at, held_until, state, gather from outbox
-            where centre = %(centre)s and state = 'held' and held_until >= %(since)s and phone = any(%(phones)s)
+            select centre, person, phone, created_at, held_until, state, gather from outbox
+            where state = 'held' and held_until >= %(since)s and phone = any(%(phones)s)
               and created_at < %(since)s) as known
         group by 1, 2, 3, 4
         """,

@@ -20,6 +20,7 @@ class Leaving:
     """Messages of one person and address that left, or will leave, in one minute.
 
     Args:
+        person: empty: of another centre, whose number is the same.
         at: the system's clock.
         gather: those that will leave as one with others of this name; None: each by itself.
     """

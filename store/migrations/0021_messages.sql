@@ -20,7 +20,8 @@ create index outbox_due on outbox (channel, next_try_at, message_id) where state
 create index outbox_held on outbox (centre, held_until) where state = 'held';
 create index outbox_told on outbox (digest_id) where digest_id is not null;
 create unique index outbox_follows on outbox (follows) where follows is not null;
-create index outbox_of_day on outbox (centre, phone, created_at) where state not in ('skipped', 'gathered');
+create index outbox_of_day on outbox (phone, created_at) where state not in ('skipped', 'gathered');
+create index outbox_held_for on outbox (phone) where state = 'held';
 create index outbox_given_up on outbox (next_try_at) where state in ('dead', 'unknown');
 
 -- Who wanted no messages, of what, why and until when. An edit ends one and begins another: history is never changed.

@@ -130,6 +130,18 @@ def test_budget_and_flood_count_what_earlier_batches_wrote(desk: Desk) -> None:
     assert desk.rows("state", "finding_id = 'f11'") == ["ready"]
 
 
+def test_a_number_has_one_budget_whichever_centres_ring_it(desk: Desk) -> None:
+    use(desk, budget={"per_day": 3, "keep_for_red": 1}, yellow=["superior"])
+    desk.issue(make_finding(1))
+    desk.issue(make_finding(2))
+    desk.connection.execute("update outbox set centre = 'neighbour', person = 'p9'")
+    desk.issue(make_finding(3))
+    assert desk.rows("reason", "finding_id = 'f3'") == ["budget"]
+    use(desk, flood={"more_than": 1, "within": 10, "every": 30}, yellow=["superior"])
+    desk.issue(make_finding(4))
+    assert desk.rows("state", "finding_id = 'f4'") == ["ready"], "people are their centre's"
+
+
 def test_the_number_of_somebody_who_is_not_told_is_not_kept(desk: Desk) -> None:
     desk.issue(make_finding(1, window="A08", severity="red"))
     assert desk.rows("person, phone, channel, detail", "reason = 'same_phone'") == [
