@@ -60,7 +60,7 @@ def test_a_flood_says_from_when_to_when() -> None:
 def test_a_day_says_what_is_new_what_is_over_and_what_nobody_has_answered() -> None:
     assert "新增红牌2、黄牌3；黄红牌结束4、撤销1；待反馈7，其中逾期2。重点：" in words("digest.daily", **DAY)
     quiet = words("digest.daily", counts={}, worst=[], total=0, **DAY)
-    assert "新增无，结束4" in quiet
+    assert "新增无；黄红牌结束4" in quiet
     assert quiet.endswith("明细见监察台。详见http://10.20.30.40:8050/desk")
 
 
