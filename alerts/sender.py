@@ -280,7 +280,7 @@ class Sender:
         pause = channel.health.pause(
             message,
             error,
-            self._own_pause(message.attempts),
+            self._own_pause(message.attempts, doubtful=_only_receipts_tell(channel.hook, error)),
             moment,
             can_query=can_ask(channel.hook),
             soon=self.settings.waits[0],
@@ -361,9 +361,9 @@ class Sender:
         self.tally[outcome] += 1
         metrics.MESSAGES.labels(message.channel, outcome).inc()
 
-    def _own_pause(self, attempts: int) -> float:
+    def _own_pause(self, attempts: int, *, doubtful: bool = False) -> float:
         waits = self.settings.waits
-        return waits[min(attempts, len(waits)) - 1]
+        return max(waits[min(attempts, len(waits)) - 1], self.settings.doubt if doubtful else 0.0)
 
     def _spread(self, seconds: float) -> float:
         return seconds * (1 + self.settings.jitter * self._rng.random())
@@ -389,6 +389,11 @@ class Sender:
             self._leave(connection, name, CHANNEL_FAILING)
         detail = self.tally | {"channels": sorted(self._channels), "running": len(self._running())}
         outbox.beat(connection, instance=self._instance, at=self._clock.now(), detail=detail)
+
+
+def _only_receipts_tell(hook: Hook, error: SendError) -> bool:
+    """Whether a gateway may have a message, and nothing but its receipt will say so."""
+    return isinstance(error, UnclearSendError) and not is_certain(hook) and receipts.gives_receipts(hook)
 
 
 def _ask(hook: Hook, message: Outgoing) -> tuple[bool, Handed | None]:

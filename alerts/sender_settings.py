@@ -17,6 +17,8 @@ class SenderSettings:
         max_tries: then the message is dead. Together with the waits, about a day.
         patience: how long a receipt may take before the gateway is asked; then the message's fate is unknown.
         rounds: pauses between two rounds of fetching receipts and asking for late ones.
+        doubt: pause after a try that a gateway may have taken, where only a receipt can tell: the message that is on its phone already
+            is not sent again before that has been said.
         channel_patience: how long a channel may fail before its messages go on by their next ones.
         refusals: so often in a row a channel has to be refused as a whole, with nothing handed over between, to be switched off.
     """
@@ -30,6 +32,7 @@ class SenderSettings:
     heartbeat: float = 5.0
     patience: float = 1800.0
     rounds: float = 30.0
+    doubt: float = 60.0
     channel_patience: float = 900.0
     refusals: int = 3
     language: str = "zh-CN"

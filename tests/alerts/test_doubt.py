@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 
 import httpx
 import pytest
 
-from alerts import outbox
+from alerts import outbox, receipts
 from alerts.hooks.asking import Asker, AskingConfig
-from alerts.hooks.base import UnclearSendError, can_ask, is_certain
+from alerts.hooks.base import Pushed, Receipt, UnclearSendError, can_ask, is_certain
 from alerts.hooks.http_json.config import Config
 from alerts.hooks.http_json.hook import open_hook as open_http
 from alerts.hooks.http_map.fake import FakeMas
@@ -108,3 +109,26 @@ def test_after_no_answer_a_gateway_is_left_to_finish() -> None:
             asker.ask("POST", "http://gateway.example/")
         assert caught.value.wait == 7.5
     assert Config(url="http://gateway.example/", secret="x").linger == 0
+
+
+class Receipted(Told):
+    """One that cannot be asked and tells by receipts."""
+
+    def read_push(self, headers: Mapping[str, str], query: Mapping[str, str], body: bytes) -> Pushed:
+        raise NotImplementedError
+
+
+@pytest.mark.postgres
+def test_where_only_a_receipt_can_tell_it_is_waited_for_before_the_second_try(desk: Desk) -> None:
+    settings = dataclasses.replace(QUICK, doubt=40.0)
+    for number, (hook, waits) in enumerate(((Receipted(CUT), True), (Mute(CUT), False), (Asked(CUT), False))):
+        key = f"f{number}:p2:opened"
+        put(desk, key, finding=f"f{number}", channel=f"sms{number}", fallback=[])
+        sender_of(desk, settings, **{f"sms{number}": hook}).step()
+        row = desk.rows(
+            "state, extract(epoch from next_try_at - clock_timestamp()) > 30", f"idempotency_key = '{key}'"
+        )
+        assert row == [("ready", waits)]
+    # What the receipt says is the end of it.
+    receipts.take(desk.connection, "sms0", [Receipt("delivered", idempotency_key="f0:p2:opened")], NOW)
+    assert desk.rows("state, attempts", "channel = 'sms0'") == [("delivered", 1)]

@@ -47,6 +47,7 @@ QUICK: Final = SenderSettings(
     rounds=0.3,
     max_tries=60,
     channel_patience=3.0,
+    doubt=1.2,
 )
 
 
