@@ -82,7 +82,7 @@ def message_values(
 
     Args:
         params: ``rule``, ``severity``, ``opened_at``; optional ``window``, ``window_name``, ``case``,
-            ``source``, ``stage``, ``due_at`` or ``since`` with ``minutes``, ``ack_until``, ``who``, ``provisional``,
+            ``source`` (``kind``: camera or site), ``stage``, ``due_at`` or ``since`` with ``minutes``, ``ack_until``, ``who``, ``provisional``,
             ``waiting`` (citizens wait at the empty window); of what is said again ``number`` (2: the second reminder),
             ``until`` (``acknowledged`` or ``answered``: what is waited for) and ``waited`` (minutes; None: nobody was reached).
             Those of a digest: :mod:`alerts.digest_words`; about the system itself: :mod:`alerts.system_words`.
@@ -127,7 +127,7 @@ def message_values(
         "rule": rule.name
         + (words["stage"].format(stage=clean(str(params["stage"]))) if params.get("stage") else ""),
         "due": due,
-        "act": rule.act.format(who=who),
+        "act": (rule_words("camera", language) if params.get("kind") else rule).act.format(who=who),
         "ack": ack,
         "link": link or "",
     }
@@ -159,7 +159,9 @@ def _subject(params: Mapping[str, Any], language: str) -> str:
     if case := params.get("case"):
         parts.append(words["case"].format(case=clean(str(case))))
     if source := params.get("source"):
-        parts.append(words["source"].format(source=clean(str(source))))
+        kind = params.get("kind")
+        named = f"source_{kind}" if kind in ("camera", "site") else "source"
+        parts.append(words[named].format(source=clean(str(source))))
     return words["join"].join(parts) or clean(str(params.get("centre_name") or ""))
 
 

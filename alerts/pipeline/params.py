@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from alerts.matcher import BLIND
 from alerts.pipeline.draft import News
 from alerts.reasons import Why
 from alerts.roster import Roster
@@ -77,6 +78,8 @@ def who_acts(news: News, centre: Centre, roster: Roster, now: datetime) -> str |
     finding = news.finding
     if news.late is not None and news.late.roles == INSPECTOR:
         roles: tuple[str, ...] = ("inspectors",)
+    elif centre.messages.operators and finding.rule.startswith(BLIND):
+        roles = ("operators",)
     elif finding.window not in centre.window_by_id:
         return None
     else:
@@ -101,7 +104,14 @@ def _shown(finding: Finding) -> dict[str, Any]:
     )
     if explain.get("seen_waiting") or (explain.get("waiting") or {}).get("count"):
         shown["waiting"] = True
-    return shown | ({"source": str(explain.get("source"))} if family == "source" else {})
+    if family != "source":
+        return shown
+    kind = explain.get("kind")
+    return (
+        shown
+        | {"source": str(explain.get("source"))}
+        | ({"kind": kind} if kind in ("camera", "site") else {})
+    )
 
 
 __all__ = ["named", "params_of", "template_of", "who_acts"]

@@ -75,6 +75,10 @@ def test_a_stage_is_named() -> None:
 def test_a_silent_source_is_named() -> None:
     params = {"rule": "source.silent", "severity": "notice", "case": None, "window": None, "source": "C01"}
     assert "预警：数据源C01数据中断，" in words("finding.notice", **params)
+    camera = words("finding.notice", **params, kind="camera", who="周七")
+    assert "预警：摄像头C01数据中断，" in camera
+    assert "请周七检查摄像头。" in camera
+    assert "all cameras of S1" in words("finding.notice", "en", **(params | {"kind": "site", "source": "S1"}))
 
 
 @pytest.mark.parametrize(

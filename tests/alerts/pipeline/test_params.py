@@ -47,3 +47,14 @@ def test_who_has_no_title_is_called_by_the_general_word() -> None:
 )
 def test_each_kind_of_news_has_its_template(why: Why, template: str) -> None:
     assert template_of(News(make_finding(), why, "x")) == template
+
+
+def test_of_what_supervision_lacks_the_operator_is_asked_to_act() -> None:
+    finding = make_finding(
+        rule="source.silent", severity="notice", case=None, window="A07",
+        explain={"minutes": 1, "last_seen": NOW.isoformat(), "source": "C04", "kind": "camera"},
+    )  # fmt: skip
+    for operators, who in (["p3"], "王五"), ([], "张三"):
+        centre = make_centre(operators=operators)
+        params = params_of(News(finding, Why.OPENED, "opened"), Route(to=[]), centre, Roster(centre), NOW)
+        assert (params["who"], params["source"], params["kind"]) == (who, "C04", "camera")
