@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from store.aggregates import continuous, refresh, roll_presence
@@ -63,6 +65,19 @@ def agrees_with_the_rows(db: Connection) -> None:
         assert found == rows, name
 
 
+def run_job(db: Connection, job: int) -> None:
+    """Now; the server's own scheduler may be at it."""
+    for attempt in range(50):
+        try:
+            db.execute("call run_job(%s)", [job])
+        except psycopg.errors.LockNotAvailable:
+            if attempt == 49:
+                raise
+            time.sleep(0.2)
+        else:
+            return
+
+
 @pytest.mark.timescale
 @pytest.mark.parametrize("newest", [timedelta(), timedelta(days=12)], ids=["lives", "stood still for days"])
 def test_continuous_aggregates_keep_what_no_row_holds_any_more(
@@ -96,7 +111,7 @@ def test_continuous_aggregates_keep_what_no_row_holds_any_more(
                 "select job_id from timescaledb_information.jobs where proc_name = 'policy_refresh_continuous_aggregate'"
             ).fetchall()
             for (job,) in jobs:
-                db.execute("call run_job(%s)", [job])
+                run_job(db, job)
         # The newest minute is in at once.
         now = datetime.now(UTC)
         looks(db, NOW - now, NOW - now)
